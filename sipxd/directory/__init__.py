@@ -1,0 +1,1 @@
+"""Plain domain types: who is there to call."""

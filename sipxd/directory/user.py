@@ -1,0 +1,30 @@
+"""The user: a person with a number, telephones and credentials."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class User:
+    """A user without his secrets.
+
+    ``name`` is the user name, normally the extension ("200"); ``aliases`` are further numbers or
+    names that reach him.  Names and aliases share one name space.
+    """
+
+    id: int
+    name: str
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+    aliases: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    permissions: frozenset[str] = frozenset()
+    admin: bool = False
+    enabled: bool = True
+
+    @property
+    def display_name(self) -> str:
+        """First and last name, or the user name where neither is set."""
+        return f"{self.first_name} {self.last_name}".strip() or self.name

@@ -1,0 +1,1 @@
+"""SIP over the network: transports, flows and the transaction runner, on Twisted."""

@@ -1,0 +1,1 @@
+"""A public test kit: scripted phones, an in-memory network and a clock."""

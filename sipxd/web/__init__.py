@@ -1,0 +1,1 @@
+"""The HTTPS doors; the only package that imports klein."""
