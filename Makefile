@@ -1,0 +1,53 @@
+# Everything works on a fresh Debian 12 machine with make, git and python3, as root or with sudo.
+#
+#   make demo [ONCE=1]   a server, two scripted phones and a real click-to-call
+#   make test [TESTS=tests/sip]   the whole suite, or a part of it
+#   make lint            types, style, and the rule which package imports which
+#   make bench           the benchmarks, one line of JSON each
+#   make docs            the documentation, as HTML in build/docs
+
+PYTHON ?= python3
+VENV ?= .venv
+TESTS ?= tests
+BIN := $(VENV)/bin
+DESCRIPTION := setup.cfg pyproject.toml tools/setup
+
+.PHONY: demo test lint bench docs clean
+
+demo: $(VENV)/.installed
+	$(BIN)/sipxd demo $(if $(ONCE),--once)
+
+test: $(VENV)/.installed-dev $(VENV)/.installed-debian
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/mypy --strict sipxd
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest --quiet tests/test_imports.py
+
+bench: $(VENV)/.installed-dev $(VENV)/.installed-debian
+	@set -e; for each in benchmarks/bench_*.py; do $(BIN)/python $$each; done
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning docs build/docs
+
+clean:
+	rm -rf $(VENV) build dist sipxd.egg-info
+
+# Installing is slow, so it is done again only when the description of the package changes.
+$(VENV)/.installed: $(DESCRIPTION)
+	tools/setup venv $(PYTHON) $(VENV)
+	touch $@
+
+$(VENV)/.installed-dev: $(DESCRIPTION)
+	tools/setup venv $(PYTHON) $(VENV) dev
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(DESCRIPTION)
+	tools/setup venv $(PYTHON) $(VENV) docs
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-debian: debian-packages.txt tools/setup
+	tools/setup debian debian-packages.txt
+	touch $@
