@@ -194,6 +194,11 @@ class Sdp:
         return _connection(self.media[index].lines) or _connection(self.session)
 
     @property
+    def own_direction(self) -> Direction | None:
+        """The direction of the session level, if it names one."""
+        return _named_direction(self.session)
+
+    @property
     def origin(self) -> str | None:
         """The value of the ``o=`` line."""
         for line in self.session:
@@ -231,8 +236,7 @@ def parse(body: bytes) -> Sdp:
         raise SdpError(f"the session description has more than {MAX_MEDIA} m-lines")
     starts.append(len(lines))
     media = tuple(
-        _media(tuple(lines[start:end]))
-        for start, end in zip(starts, starts[1:], strict=False)
+        _media(tuple(lines[start:end])) for start, end in zip(starts, starts[1:], strict=False)
     )
     return Sdp(tuple(lines[: starts[0]]), media)
 
@@ -259,9 +263,7 @@ def _media(lines: tuple[str, ...]) -> Media:
     port, slash, count = words[1].partition("/")
     if not (_is_number(port) and (_is_number(count) or not slash)) or int(port) > 65_535:
         raise SdpError("the port of an m-line is not a number of 0 to 65535")
-    return Media(
-        lines, words[0], int(port), int(count) if slash else 1, words[2], tuple(words[3:])
-    )
+    return Media(lines, words[0], int(port), int(count) if slash else 1, words[2], tuple(words[3:]))
 
 
 def _is_number(text: str) -> bool:
