@@ -308,7 +308,7 @@ def _held(media: Media, key: Callable[[int], bytes], replaces_keys: bool) -> Med
     if not media.active:
         return media.disabled()
     return media_section(
-        f"m={media.kind} {HELD_PORT} {media.protocol} {' '.join(media.formats)}",
+        f"m={media.kind} {HELD_PORT} {media.protocol} {' '.join(media.formats)}".rstrip(),
         *(line for line in media.lines if line.startswith(_CODEC_LINES)),
         *crypto,
         f"a={Direction.INACTIVE}",

@@ -8,6 +8,7 @@ came.  Text is Latin-1 so that each byte of a body has a character and comes out
 from __future__ import annotations
 
 import enum
+from itertools import pairwise
 
 import attrs
 
@@ -235,9 +236,7 @@ def parse(body: bytes) -> Sdp:
     if len(starts) > MAX_MEDIA:
         raise SdpError(f"the session description has more than {MAX_MEDIA} m-lines")
     starts.append(len(lines))
-    media = tuple(
-        _media(tuple(lines[start:end])) for start, end in zip(starts, starts[1:], strict=False)
-    )
+    media = tuple(_media(tuple(lines[start:end])) for start, end in pairwise(starts))
     return Sdp(tuple(lines[: starts[0]]), media)
 
 
