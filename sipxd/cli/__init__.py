@@ -1,1 +1,1 @@
-"""The sipxd command."""
+"""The ``sipxd`` command: one module for each group of commands, listed in :mod:`sipxd.cli.main`."""

@@ -1,0 +1,53 @@
+"""What the commands share: the consoles, ``--config``, secrets kept off the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from rich.console import Console
+
+from sipxd import config
+from sipxd.config import Config
+from sipxd.errors import BadInput
+
+# A pipe has no width; what reads it shall get whole lines.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def config_option(command: _Command) -> _Command:
+    """Give a command ``--config FILE``; it gets the loaded configuration as ``config``."""
+    return click.option(
+        "--config",
+        "config",
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=lambda _ctx, _parameter, path: load(path),
+        help="Configuration file.  [default: $SIPXD_CONFIG, else /etc/sipxd/sipxd.toml]",
+    )(command)
+
+
+def load(path: Path | None) -> Config:
+    """The configuration in the file, or in the default one. Raises ConfigError."""
+    return config.load(path or config.default_path())
+
+
+def read_secret(value: str | None, what: str) -> str | None:
+    """A secret as given; ``-`` stands for the next line of standard input.
+
+    Raises BadInput when that line is missing.
+    """
+    if value != "-":
+        return value
+    if sys.stdin.isatty():
+        return str(click.prompt(what, hide_input=True, confirmation_prompt=True, err=True))
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise BadInput(f"standard input ends before the line with the {what}")
+    return line
