@@ -23,7 +23,12 @@ from sipxd.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/sipxd/sipxd.toml")
 
-type_names = {"int": "a whole number", "str": "a text in quotes", "array": "a list in brackets"}
+TYPE_NAMES = {
+    "int": "a whole number",
+    "str": "a text in quotes",
+    "array": "a list in brackets",
+    "object": "a section",
+}
 
 HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -35,7 +40,7 @@ EMERGENCY_NUMBER = re.compile(r"[0-9*#]{1,32}")
 
 @attrs.frozen
 class ListenAddress:
-    """Where to listen: ``transport`` is ``udp`` (SIP) or ``tcp`` (HTTP); port 0 takes a free one."""
+    """Where to listen: ``transport`` is ``udp`` (SIP) or ``tcp`` (HTTP); port 0: a free one."""
 
     transport: str
     host: str
@@ -335,7 +340,8 @@ def load(path: Path) -> Config:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         raise ConfigError(
-            f"there is no configuration file {path}; 'sipxd init' writes one, --config names another"
+            f"there is no configuration file {path}; 'sipxd init' writes one, "
+            "--config names another"
         ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
@@ -390,9 +396,7 @@ def _sentence(message: str) -> ConfigError:
     path = where.strip("`").lstrip(".")
     expected = re.fullmatch(r"Expected `(\w+)[^`]*`, got `(\w+)`", what)
     if expected:
-        wanted = type_names.get(
-            expected[1], "a section" if expected[1] == "object" else expected[1]
-        )
+        wanted = TYPE_NAMES.get(expected[1], expected[1])
         return ConfigError(f"{path} must be {wanted}", field=path)
     # A validator's sentence begins with the option's name; the path is that of its section.
     option = what.split(" ", 1)[0].rstrip(":")

@@ -1,0 +1,163 @@
+"""Call records, the journal and dialog snapshots: the unit of work and what is read back.
+
+A ``CallUnit`` is stored whole or not at all.  Many units go into one transaction with one
+``executemany`` for each table, because at load this is the daemon's dearest database work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sipxd.call.record import CallKind, CallRecord, CallState, CallUnit, Cause, Side
+from sipxd.store.schema import calls, dialogs, events
+
+MAX_PAGE = 1000
+"""Most records that one ``page`` gives."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _upsert(table: sa.Table, dialect_insert: Callable[[sa.Table], Any]) -> Any:
+    insert = dialect_insert(table)
+    keys = list(table.primary_key.columns)
+    changed = {c.name: insert.excluded[c.name] for c in table.columns if c not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+# Built once: SQLAlchemy then finds the compiled text in its cache.
+_inserts: dict[str, Callable[[sa.Table], Any]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+_save_call = {name: _upsert(calls, insert) for name, insert in _inserts.items()}
+_save_dialog = {name: _upsert(dialogs, insert) for name, insert in _inserts.items()}
+_add_event = sa.insert(events).inline()
+_release = sa.delete(dialogs).where(
+    dialogs.c.call_id == sa.bindparam("call"), dialogs.c.leg_id == sa.bindparam("leg")
+)
+
+
+def save_units(connection: sa.Connection, units: Sequence[CallUnit]) -> None:
+    """Store ``units`` in their order: the later one of the same call or leg stands."""
+    journal: list[dict[str, Any]] = []
+    records: dict[str, CallRecord] = {}
+    snapshots: dict[tuple[str, str], dict[str, Any] | None] = {}  # None: released
+    for unit in units:
+        event, call_id = unit.event, unit.record.id
+        journal.append(
+            {
+                "kind": event.kind,
+                "call_id": event.call_id,
+                "user_name": event.user,
+                "at": event.at,
+                "data": _encode(event.data).decode(),
+            }
+        )
+        records[call_id] = unit.record
+        for leg, state in unit.dialogs.items():
+            snapshots[call_id, leg] = state
+        for leg in unit.released:
+            snapshots[call_id, leg] = None
+    if not journal:
+        return
+    dialect = connection.dialect.name
+    connection.execute(_add_event, journal)
+    connection.execute(_save_call[dialect], [_row(record) for record in records.values()])
+    kept = [
+        {"call_id": call, "leg_id": leg, "data": _encode(state).decode()}
+        for (call, leg), state in snapshots.items()
+        if state is not None
+    ]
+    released = [
+        {"call": call, "leg": leg} for (call, leg), state in snapshots.items() if state is None
+    ]
+    if kept:
+        connection.execute(_save_dialog[dialect], kept)
+    if released:
+        connection.execute(_release, released)
+
+
+def _row(record: CallRecord) -> dict[str, Any]:
+    cause = record.cause
+    return {
+        "id": record.id,
+        "kind": str(record.kind),
+        "user_name": record.user,
+        "number": record.number,
+        "state": str(record.state),
+        "started": record.started,
+        "answered": record.answered,
+        "bridged": record.bridged,
+        "ended": record.ended,
+        "cause_who": cause.who if cause else None,
+        "cause_leg": str(cause.leg) if cause and cause.leg else None,
+        "cause_code": cause.code if cause else None,
+        "cause_sentence": cause.sentence if cause else None,
+        "media_mismatch": record.media_mismatch,
+    }
+
+
+def _record(row: Any) -> CallRecord:
+    cause = None
+    if row.cause_who is not None:
+        leg = Side(row.cause_leg) if row.cause_leg is not None else None
+        cause = Cause(row.cause_who, leg, row.cause_code, row.cause_sentence)
+    return CallRecord(
+        id=row.id,
+        kind=CallKind(row.kind),
+        user=row.user_name,
+        number=row.number,
+        state=CallState(row.state),
+        started=row.started,
+        answered=row.answered,
+        bridged=row.bridged,
+        ended=row.ended,
+        cause=cause,
+        media_mismatch=row.media_mismatch,
+    )
+
+
+def find(connection: sa.Connection, call_id: str) -> CallRecord | None:
+    """The record of one call, or None."""
+    row = connection.execute(sa.select(calls).where(calls.c.id == call_id)).first()
+    return _record(row) if row else None
+
+
+def page(
+    connection: sa.Connection, *, user: str | None, before: str | None, limit: int
+) -> list[CallRecord]:
+    """Records, the newest first: those of ``user`` (None: of everybody), at most ``limit``.
+
+    ``before`` is the id of the last call of the page before; where it is unknown the page is empty.
+    """
+    query = sa.select(calls).order_by(calls.c.started.desc(), calls.c.id.desc())
+    if user is not None:
+        query = query.where(calls.c.user_name == user)
+    if before is not None:
+        started = connection.scalar(sa.select(calls.c.started).where(calls.c.id == before))
+        if started is None:
+            return []
+        query = query.where(
+            sa.tuple_(calls.c.started, calls.c.id) < sa.tuple_(started, before),
+        )
+    rows = connection.execute(query.limit(max(0, min(limit, MAX_PAGE))))
+    return [_record(row) for row in rows]
+
+
+def unfinished(connection: sa.Connection) -> list[CallRecord]:
+    """Calls without an end: what a crash or a loss of power has left, oldest first."""
+    query = sa.select(calls).where(calls.c.ended.is_(None)).order_by(calls.c.started, calls.c.id)
+    return [_record(row) for row in connection.execute(query)]
+
+
+def dialogs_of(connection: sa.Connection, call_id: str) -> dict[str, dict[str, Any]]:
+    """The stored dialog states of a call by leg id."""
+    rows = connection.execute(
+        sa.select(dialogs.c.leg_id, dialogs.c.data).where(dialogs.c.call_id == call_id)
+    )
+    return {row.leg_id: msgspec.json.decode(row.data) for row in rows}

@@ -1,0 +1,108 @@
+"""The tables. The migrations beside it make them; a test compares the two.
+
+Only what SQLite and PostgreSQL have in common is used.  Times are seconds since the epoch.  JSON is
+kept as text: the daemon never searches in it, and msgspec reads it faster than either driver.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("first_name", sa.Text, nullable=False),
+    sa.Column("last_name", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("permissions", sa.Text, nullable=False),  # JSON list
+    sa.Column("admin", sa.Boolean, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("pin_hash", sa.Text, nullable=False),  # argon2id
+    sa.Column("sip_password", sa.LargeBinary, nullable=False),  # sealed by the vault
+    sqlite_autoincrement=True,  # the id of a deleted user is never given to another
+)
+
+# User names and aliases in one table, because they share one name space: the key enforces it.
+names = sa.Table(
+    "names",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),  # 0: the user name, from 1: aliases
+    sa.UniqueConstraint("user_id", "position"),
+)
+
+memberships = sa.Table(
+    "memberships",
+    metadata,
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("group_name", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),
+)
+
+bindings = sa.Table(
+    "bindings",
+    metadata,
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the registrar's Binding
+)
+
+# No foreign key to users: the record of a call outlives its user.
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("user_name", sa.Text, nullable=False),
+    sa.Column("number", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("started", sa.Double, nullable=False),
+    sa.Column("answered", sa.Double),
+    sa.Column("bridged", sa.Double),
+    sa.Column("ended", sa.Double),
+    sa.Column("cause_who", sa.Text),
+    sa.Column("cause_leg", sa.Text),
+    sa.Column("cause_code", sa.Integer),
+    sa.Column("cause_sentence", sa.Text),
+    sa.Column("media_mismatch", sa.Boolean, nullable=False),
+    sa.Index(None, "started", "id"),
+    sa.Index(None, "user_name", "started", "id"),
+)
+# Found at start: what a crash has left open.
+sa.Index(
+    "ix_calls_open",
+    calls.c.id,
+    sqlite_where=calls.c.ended.is_(None),
+    postgresql_where=calls.c.ended.is_(None),
+)
+
+dialogs = sa.Table(
+    "dialogs",
+    metadata,
+    sa.Column("call_id", sa.Text, primary_key=True),
+    sa.Column("leg_id", sa.Text, primary_key=True),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the dialog state
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("user_name", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),  # JSON object
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,153 @@
+"""Users, their names, groups and secrets.
+
+Secrets are stored as they come: the PIN as an argon2id hash, the SIP password as sealed by the
+vault.  Clear text never reaches this module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import msgspec
+import sqlalchemy as sa
+
+from sipxd.directory.user import User
+from sipxd.errors import Conflict, NotFound
+from sipxd.store.schema import memberships, names, users
+
+
+@attrs.frozen
+class StoredUser:
+    """A user with his secrets."""
+
+    user: User
+    pin_hash: str = attrs.field(repr=False)
+    sip_password: bytes = attrs.field(repr=False)
+
+
+def add(connection: sa.Connection, new: StoredUser) -> User:
+    """Insert the user and give him back with his id (that of ``new`` is ignored).
+
+    Raises Conflict when the name or an alias belongs to another user.
+    """
+    _refuse_taken(connection, new.user, own_id=None)
+    user_id = connection.scalar(sa.insert(users).values(_row(new)).returning(users.c.id))
+    assert user_id is not None
+    user = attrs.evolve(new.user, id=user_id)
+    _write_names(connection, user)
+    return user
+
+
+def update(connection: sa.Connection, stored: StoredUser) -> None:
+    """Replace everything of the user with the id ``stored.user.id``.
+
+    Raises NotFound when there is none, Conflict when a name belongs to another user.
+    """
+    user_id = stored.user.id
+    _refuse_taken(connection, stored.user, own_id=user_id)
+    done = connection.execute(sa.update(users).where(users.c.id == user_id).values(_row(stored)))
+    if not done.rowcount:
+        raise NotFound(f"there is no user {stored.user.name}")
+    connection.execute(sa.delete(names).where(names.c.user_id == user_id))
+    connection.execute(sa.delete(memberships).where(memberships.c.user_id == user_id))
+    _write_names(connection, stored.user)
+
+
+def delete(connection: sa.Connection, user_id: int) -> bool:
+    """Delete the user, his names and his registrations; False when there is none."""
+    return bool(connection.execute(sa.delete(users).where(users.c.id == user_id)).rowcount)
+
+
+def every(connection: sa.Connection) -> list[StoredUser]:
+    """All users, ordered by id."""
+    return _load(connection, None)
+
+
+def by_name(connection: sa.Connection, name: str) -> StoredUser | None:
+    """The user with this name or alias, compared exactly, or None."""
+    user_id = connection.scalar(sa.select(names.c.user_id).where(names.c.name == name))
+    return _load(connection, user_id)[0] if user_id is not None else None
+
+
+def _row(stored: StoredUser) -> dict[str, Any]:
+    user = stored.user
+    return {
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email,
+        "permissions": msgspec.json.encode(sorted(user.permissions)).decode(),
+        "admin": user.admin,
+        "enabled": user.enabled,
+        "pin_hash": stored.pin_hash,
+        "sip_password": stored.sip_password,
+    }
+
+
+def _refuse_taken(connection: sa.Connection, user: User, own_id: int | None) -> None:
+    wanted = (user.name, *user.aliases)
+    query = sa.select(names.c.name).where(names.c.name.in_(wanted))
+    if own_id is not None:
+        query = query.where(names.c.user_id != own_id)
+    taken = sorted(connection.scalars(query))
+    if taken:
+        field = "name" if user.name in taken else "aliases"
+        raise Conflict(
+            f"{', '.join(taken)} is already the name or alias of another user; choose another",
+            field=field,
+        )
+
+
+def _write_names(connection: sa.Connection, user: User) -> None:
+    connection.execute(
+        sa.insert(names),
+        [
+            {"name": name, "user_id": user.id, "position": position}
+            for position, name in enumerate((user.name, *user.aliases))
+        ],
+    )
+    if user.groups:
+        connection.execute(
+            sa.insert(memberships),
+            [
+                {"group_name": name, "user_id": user.id, "position": position}
+                for position, name in enumerate(user.groups)
+            ],
+        )
+
+
+def _load(connection: sa.Connection, user_id: int | None) -> list[StoredUser]:
+    select_users = sa.select(users).order_by(users.c.id)
+    select_names = sa.select(names.c.user_id, names.c.name).order_by(names.c.position)
+    select_groups = sa.select(memberships.c.user_id, memberships.c.group_name).order_by(
+        memberships.c.position
+    )
+    if user_id is not None:
+        select_users = select_users.where(users.c.id == user_id)
+        select_names = select_names.where(names.c.user_id == user_id)
+        select_groups = select_groups.where(memberships.c.user_id == user_id)
+    names_of: dict[int, list[str]] = {}
+    for row in connection.execute(select_names):
+        names_of.setdefault(row.user_id, []).append(row.name)
+    groups_of: dict[int, list[str]] = {}
+    for row in connection.execute(select_groups):
+        groups_of.setdefault(row.user_id, []).append(row.group_name)
+    return [
+        StoredUser(
+            user=User(
+                id=row.id,
+                name=names_of[row.id][0],
+                first_name=row.first_name,
+                last_name=row.last_name,
+                email=row.email,
+                aliases=tuple(names_of[row.id][1:]),
+                groups=tuple(groups_of.get(row.id, ())),
+                permissions=frozenset(msgspec.json.decode(row.permissions)),
+                admin=row.admin,
+                enabled=row.enabled,
+            ),
+            pin_hash=row.pin_hash,
+            sip_password=row.sip_password,
+        )
+        for row in connection.execute(select_users)
+    ]
