@@ -1,0 +1,216 @@
+"""What a call tells its runner to do, always about legs by their names.
+
+Frozen values, worked off in order by `sipxd.service.runner`.  The events that come back are those of
+`sipxd.sip.leg`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from sipxd.sip.flow import Flow
+from sipxd.sip.leg import Progress, Relayed
+from sipxd.sip.message import Header, Request
+
+
+@attrs.frozen
+class Target:
+    """Where a branch goes: a Request-URI, and the flow that leads there.
+
+    ``routes`` are Route values (a registered Path); ``user_agent`` is what the phone calls itself, as
+    far as it is known.
+    """
+
+    uri: str
+    flow: Flow
+    routes: tuple[str, ...] = ()
+    user_agent: str = ""
+
+
+@attrs.frozen
+class Identity:
+    """Who calls whom, as From and To say it (values without tags)."""
+
+    from_: str
+    to: str
+
+
+@attrs.frozen
+class Ring:
+    """Start an outgoing leg.
+
+    ``sdp`` is the offer; with None the INVITE has none, or, where ``held``, an offer without media.
+    """
+
+    leg: str
+    target: Target
+    identity: Identity
+    sdp: bytes | None = None
+    held: bool = False
+
+
+@attrs.frozen
+class Release:
+    """End a leg in whatever state: CANCEL, BYE or a refusal. ``headers`` say why."""
+
+    leg: str
+    headers: tuple[Header, ...] = ()
+
+
+@attrs.frozen
+class Offer:
+    """Offer ``sdp`` to a leg that is up."""
+
+    leg: str
+    sdp: bytes
+
+
+@attrs.frozen
+class AskOffer:
+    """Ask a leg that is up for an offer."""
+
+    leg: str
+
+
+@attrs.frozen
+class Answer:
+    """Answer a leg's open offer."""
+
+    leg: str
+    sdp: bytes
+
+
+@attrs.frozen
+class AnswerHeld:
+    """Answer a leg's open offer ourselves, without media."""
+
+    leg: str
+
+
+@attrs.frozen
+class Reject:
+    """Refuse a leg's open offer."""
+
+    leg: str
+    status: int
+
+
+@attrs.frozen
+class Withdraw:
+    """Forget an offer to the leg that has not gone out yet."""
+
+    leg: str
+
+
+@attrs.frozen
+class ShowProgress:
+    """Pass a provisional response of ``branch`` on to the incoming leg."""
+
+    leg: str
+    progress: Progress
+    branch: str
+
+
+@attrs.frozen
+class Accept:
+    """Answer the incoming leg for ``branch``."""
+
+    leg: str
+    sdp: bytes
+    branch: str
+
+
+@attrs.frozen
+class Refuse:
+    """Refuse the incoming leg."""
+
+    leg: str
+    status: int
+    reason: str
+    headers: tuple[Header, ...] = ()
+
+
+@attrs.frozen
+class Forward:
+    """Send the request that came from ``origin`` under ``key`` to ``leg``."""
+
+    leg: str
+    origin: str
+    key: str
+    request: Request
+
+
+@attrs.frozen
+class Respond:
+    """Answer the relayed request ``key`` of ``leg``."""
+
+    leg: str
+    key: str
+    relayed: Relayed
+
+
+@attrs.frozen
+class StartTimer:
+    """Start the call's timer ``name``."""
+
+    name: str
+    seconds: float
+
+
+@attrs.frozen
+class StopTimer:
+    """Stop the call's timer ``name`` where it runs."""
+
+    name: str
+
+
+@attrs.frozen
+class Record:
+    """A step of the call for journal and record: ``kind`` of the event, changed record fields.
+
+    Fields named in ``now`` are set to the time at which the runner works the effect off.
+    """
+
+    kind: str
+    changes: dict[str, Any] = attrs.field(factory=dict)
+    now: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Remember:
+    """Phones that call themselves so refuse an INVITE without SDP."""
+
+    user_agent: str
+
+
+Effect = (
+    Ring
+    | Release
+    | Offer
+    | AskOffer
+    | Answer
+    | AnswerHeld
+    | Reject
+    | Withdraw
+    | ShowProgress
+    | Accept
+    | Refuse
+    | Forward
+    | Respond
+    | StartTimer
+    | StopTimer
+    | Record
+    | Remember
+)
+
+
+def reason(status: int, text: str) -> tuple[Header, ...]:
+    """A Reason header (RFC 3326) for CANCEL and BYE."""
+    safe = "".join(c for c in text if c.isprintable() and c not in '"\\')
+    return (("Reason", f'SIP;cause={status};text="{safe[:120]}"'),)
+
+
+ELSEWHERE = reason(200, "Call completed elsewhere")
+"""For the branches that lost to one that answered (RFC 3326 section 3.1)."""

@@ -1,0 +1,62 @@
+"""A call from a phone: an incoming leg, a search for the destination, a bridge."""
+
+from __future__ import annotations
+
+from sipxd.call.bridge import Bridge
+from sipxd.call.call import Call, Destination, Phase, refusal_sentence
+from sipxd.call.effects import Accept, Answer, Effect, Record, Refuse, ShowProgress
+from sipxd.call.record import CallState, Cause, Side
+from sipxd.sip.leg import Answered, Event, OfferFailed, Progress, Updated
+
+
+class PhoneCall(Call):
+    """The near leg is an INVITE that came in; ``offer`` is its SDP, None where it has none."""
+
+    def __init__(self, near: str, offer: bytes | None, destination: Destination) -> None:
+        super().__init__(near, destination)
+        self._offer = offer
+
+    def start(self) -> list[Effect]:
+        """Ring the destination."""
+        return self._ring_far(self._offer)
+
+    def _far_progress(self, leg: str, progress: Progress) -> list[Effect]:
+        return [ShowProgress(self.near, progress, leg)]
+
+    def _far_up(self, leg: str, sdp: bytes, *, offered: bool) -> list[Effect]:
+        bridge = Bridge(self.near, leg)
+        bridge.said[leg] = sdp
+        bridge.shown[self.near] = sdp
+        accept = Accept(self.near, sdp, leg)
+        if offered:
+            # The caller's answer comes with his ACK; the winner's own ACK waits for it.
+            self.phase = Phase.JOINING
+            self._bridge = bridge
+            return [accept, Record("call.answered", now=("answered",))]
+        assert self._offer is not None
+        bridge.said[self.near] = self._offer
+        bridge.shown[leg] = self._offer
+        self._bridge = bridge
+        self.phase = Phase.BRIDGED
+        changes = {"state": CallState.BRIDGED}
+        return [accept, Record("call.bridged", changes, now=("answered", "bridged"))]
+
+    def _bridge_event(self, leg: str, event: Event) -> list[Effect]:
+        if self.phase is not Phase.JOINING:
+            return super()._bridge_event(leg, event)
+        bridge = self._bridge
+        assert bridge is not None and self.far is not None
+        match event:
+            case Updated(sdp) if leg == self.near:
+                bridge.said[self.near] = bridge.shown[self.far] = sdp
+                return [Answer(self.far, sdp), *self._joined(mismatch=False)]
+            case OfferFailed() | Answered() if leg == self.near:
+                sentence = "The caller acknowledged the call without a session description."
+                return self._end(Cause("sipxd", Side.NEAR, 488, sentence))
+            case _:
+                return super()._bridge_event(leg, event)
+
+    def _nobody(self, status: int, text: str) -> list[Effect]:
+        sentence = refusal_sentence(status, text)
+        refuse = Refuse(self.near, status, text)
+        return [refuse, *self._end(Cause("callee", Side.FAR, status, sentence))]

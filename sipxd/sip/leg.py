@@ -1,0 +1,194 @@
+"""The vocabulary between a leg and whoever runs it: effects to carry out, events to hear.
+
+A leg (`sipxd.sip.uac`, `sipxd.sip.uas`) is sans-IO: each of its methods returns a list of these, to be
+worked off in order.  Effects go to the network and the timers, events to the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from sipxd.sip.message import Header, Request, Response
+
+
+@attrs.frozen
+class SendRequest:
+    """Start a client transaction; its responses come back under ``key``."""
+
+    key: str
+    request: Request
+
+
+@attrs.frozen
+class SendCancel:
+    """CANCEL the INVITE transaction ``key``."""
+
+    key: str
+    headers: tuple[Header, ...] = ()
+
+
+@attrs.frozen
+class Abandon:
+    """Forget the client transaction ``key``: nothing more can come of it."""
+
+    key: str
+
+
+@attrs.frozen
+class SendAck:
+    """Send the ACK of a 2xx, which is outside any transaction."""
+
+    request: Request
+
+
+@attrs.frozen
+class SendResponse:
+    """Answer the server transaction ``key``."""
+
+    key: str
+    response: Response
+
+
+@attrs.frozen
+class StartTimer:
+    """Start (or start anew) the leg's timer ``name``; ``seconds`` from now."""
+
+    name: str
+    seconds: float
+
+
+@attrs.frozen
+class StopTimer:
+    """Stop the leg's timer ``name`` where it runs."""
+
+    name: str
+
+
+@attrs.frozen
+class Progress:
+    """A provisional response above 100; ``sdp`` is an early answer."""
+
+    status: int
+    sdp: bytes | None = None
+
+
+@attrs.frozen
+class Up:
+    """The INVITE was answered with a 2xx (UAC), or our 2xx was acknowledged (UAS)."""
+
+
+@attrs.frozen
+class Offered:
+    """The peer made an offer: `answer` or `reject` is owed."""
+
+    sdp: bytes
+
+
+@attrs.frozen
+class Answered:
+    """The peer answered our offer. ``offered`` is what `offer` was given, None for an INVITE's."""
+
+    sdp: bytes
+    offered: bytes | None = None
+
+
+@attrs.frozen
+class OfferFailed:
+    """Our offer, or our wish for one, was refused with ``status``; the dialog goes on.
+
+    ``offered`` is what `offer` was given, None for a wish.
+    """
+
+    status: int
+    offered: bytes | None = None
+
+
+@attrs.frozen
+class Updated:
+    """The peer's description changed by an exchange that we answered ourselves."""
+
+    sdp: bytes
+
+
+@attrs.frozen
+class Refused:
+    """An INVITE that never became a dialog: the final status, or 408 and 503 of our own."""
+
+    status: int
+    reason: str
+    user_agent: str = ""
+
+
+@attrs.frozen
+class Ended:
+    """An established or incoming leg has ended. ``by_peer``: the peer said so."""
+
+    by_peer: bool
+    status: int
+    sentence: str
+
+
+@attrs.frozen
+class Relay:
+    """An INFO or MESSAGE for the far side: `respond` with ``key`` is owed."""
+
+    key: str
+    request: Request
+
+
+@attrs.frozen
+class Relayed:
+    """The peer's final response to a request that `relay` sent under ``key``."""
+
+    key: str
+    status: int
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+
+
+@attrs.frozen
+class Gone:
+    """Nothing is left of the leg: no dialog, no transaction that matters, no timer."""
+
+
+Effect = SendRequest | SendCancel | Abandon | SendAck | SendResponse | StartTimer | StopTimer
+Event = (
+    Progress
+    | Up
+    | Offered
+    | Answered
+    | OfferFailed
+    | Updated
+    | Refused
+    | Ended
+    | Relay
+    | Relayed
+    | Gone
+)
+Output = Effect | Event
+
+
+@attrs.frozen
+class Local:
+    """What a leg knows of its own side.
+
+    ``contact`` is the Contact value, ``address`` our IP address for held session descriptions,
+    ``random`` gives n random bytes, ``session_expires`` the wanted session interval in seconds.
+    """
+
+    contact: str
+    address: str
+    random: Callable[[int], bytes]
+    session_expires: int = 1800
+    user_agent: str = "sipxd"
+
+    def token(self, octets: int = 8) -> str:
+        """A random token for tags and the like."""
+        return self.random(octets).hex()
+
+    def seconds(self, low: float, high: float) -> float:
+        """A random duration in steps of 10 ms, as RFC 3261 section 14.1 wants it."""
+        steps = int((high - low) * 100)
+        return low + (int.from_bytes(self.random(2)) % (steps + 1)) / 100

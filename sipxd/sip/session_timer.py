@@ -1,0 +1,101 @@
+"""Session timers: who refreshes the session, and how often (RFC 4028)."""
+
+from __future__ import annotations
+
+import attrs
+
+from sipxd.sip.headers import HeaderError, parameter, parse_number, parse_parameters
+from sipxd.sip.message import Header, Message, Request, Response
+
+MINIMUM = 90
+"""The smallest session interval that is accepted, in seconds (section 4)."""
+
+
+def _interval(message: Message) -> tuple[int, str] | None:
+    """Interval and refresher of Session-Expires, or None where it is missing or broken."""
+    value = message.get("Session-Expires")
+    if value is None:
+        return None
+    head, semicolon, tail = value.partition(";")
+    try:
+        interval = parse_number(head, 2**31)
+        refresher = (parameter(parse_parameters(semicolon + tail), "refresher") or "").lower()
+    except HeaderError:
+        return None
+    return interval, refresher
+
+
+def minimum_of(message: Message) -> int:
+    """Min-SE of a request or of a 422, at least 90."""
+    try:
+        head = (message.get("Min-SE") or "").partition(";")[0]
+        return max(MINIMUM, parse_number(head, 2**31)) if head else MINIMUM
+    except HeaderError:
+        return MINIMUM
+
+
+def too_small(request: Request) -> bool:
+    """Whether the request's interval is below our minimum: 422 with Min-SE (section 9)."""
+    wanted = _interval(request)
+    return wanted is not None and wanted[0] < MINIMUM and "timer" in request.tokens("Supported")
+
+
+@attrs.frozen
+class SessionTimer:
+    """The interval in seconds, and whether the refreshing is ours."""
+
+    interval: int
+    ours: bool
+
+    @property
+    def refresh_after(self) -> float:
+        """Seconds until we refresh (half the interval, section 7.2)."""
+        return self.interval / 2
+
+    @property
+    def expire_after(self) -> float:
+        """Seconds without a refresh of the peer until we end the session (section 10)."""
+        return self.interval - min(32.0, self.interval / 3)
+
+
+def request_headers(interval: int, minimum: int, *, ours: bool | None = None) -> tuple[Header, ...]:
+    """What an INVITE or UPDATE of ours says. ``ours``: the refresher as agreed before."""
+    refresher = "" if ours is None else f";refresher={'uac' if ours else 'uas'}"
+    return (("Session-Expires", f"{interval}{refresher}"), ("Min-SE", str(minimum)))
+
+
+def from_response(response: Response, wanted: int) -> SessionTimer:
+    """What the peer's 2xx to our request settles.
+
+    A peer that knows no session timers is refreshed by us, so that a dead leg is noticed.
+    """
+    agreed = _interval(response)
+    if agreed is None:
+        return SessionTimer(wanted, ours=True)
+    interval, refresher = agreed
+    return SessionTimer(max(interval, MINIMUM), ours=refresher != "uas")
+
+
+def from_request(request: Request, wanted: int) -> tuple[SessionTimer, tuple[Header, ...]]:
+    """What we settle in our 2xx to the peer's request: the timer and the headers that say so.
+
+    The peer refreshes where it can; else we do (section 9, table 2).
+    """
+    asked = _interval(request)
+    supported = "timer" in request.tokens("Supported")
+    minimum = minimum_of(request)
+    if asked is None:
+        interval, refresher = max(wanted, minimum), ""
+    else:
+        interval = (
+            max(min(asked[0], max(wanted, minimum)), minimum) if asked[0] >= MINIMUM else MINIMUM
+        )
+        refresher = asked[1]
+    ours = refresher == "uas" or not supported
+    timer = SessionTimer(interval, ours)
+    headers: list[Header] = [
+        ("Session-Expires", f"{interval};refresher={'uas' if ours else 'uac'}")
+    ]
+    if supported and not ours:
+        headers.append(("Require", "timer"))
+    return timer, tuple(headers) if supported else ()
