@@ -1,0 +1,308 @@
+"""The daemon under test: set up by its own commands, run as a process, asked over its own doors."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import random
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+SIPXD = Path(sys.executable).with_name("sipxd")
+TWISTD = Path(sys.executable).with_name("twistd")
+ADMIN_PASSWORD = "wire-admin-Secret-77"
+
+GAUGES = ("sipxd_calls", "sipxd_dialogs", "sipxd_transactions", "sipxd_timers")
+"""What must be back at zero when all calls are over."""
+
+_given: set[int] = set()
+
+
+def free_port(width: int = 1) -> int:
+    """A port such that it and the following ones, `width` in all, are free for UDP and TCP.
+
+    They lie below the ports that the system hands out by itself, and none is given twice.
+    """
+    while True:
+        first = random.randrange(10_000, 32_000)
+        ports = range(first, first + width)
+        if _given.isdisjoint(ports) and all(_is_free(port) for port in ports):
+            _given.update(ports)
+            return first
+
+
+def _is_free(port: int) -> bool:
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                return False
+    return True
+
+
+def until(condition: Callable[[], object], what: str, timeout: float = 10) -> None:
+    """Ask again and again until the condition holds; fails with `what` after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {timeout} s in vain for {what}")
+        time.sleep(0.02)
+
+
+@attrs.frozen
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def call(self) -> str:
+        """The id of the call that the Location names."""
+        location = self.headers["Location"]
+        assert location, f"no Location in {self.status} {self.body!r}"
+        assert location.startswith("/v1/calls/"), location
+        return location.removeprefix("/v1/calls/")
+
+
+class Client:
+    """One HTTPS connection of one user, kept open between requests."""
+
+    def __init__(self, port: int, user: str, password: str, source: str = "127.0.0.1") -> None:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._connection = http.client.HTTPSConnection(
+            "127.0.0.1", port, timeout=60, context=context, source_address=(source, 0)
+        )
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {token}"}
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Send one request. A `body` that is not bytes goes as JSON."""
+        if body is not None and not isinstance(body, bytes):
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(body).encode()
+        try:
+            self._connection.request(method, path, body, {**self._headers, **headers})
+            answer = self._connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        except (http.client.HTTPException, OSError):
+            self._connection.close()
+            raise
+
+    def call(self, number: str, *, wait: bool = False) -> Answer:
+        """Click-to-call."""
+        return self.ask("PUT", f"/call/{number}" + ("?wait=bridged" if wait else ""))
+
+    def record(self, call: str) -> dict[str, Any]:
+        """The record of a call."""
+        answer = self.ask("GET", f"/v1/calls/{call}")
+        assert answer.status == 200, (answer.status, answer.body)
+        record: dict[str, Any] = answer.json()
+        return record
+
+    def wait_state(self, call: str, state: str, timeout: float = 10) -> dict[str, Any]:
+        """Wait until the call's record shows the state; returns the record."""
+        record: dict[str, Any] = {}
+
+        def there() -> bool:
+            record.update(self.record(call))
+            return record["state"] == state
+
+        try:
+            until(there, f"state {state}", timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the record is {record}") from None
+        return record
+
+
+class Daemon:
+    """A sipxd with its own state directory and ports."""
+
+    domain = "example.test"
+
+    def __init__(self, directory: Path, **options: Any) -> None:
+        """`options` are settings, with ``__`` between section and key: ``call__ring_timeout=3``."""
+        self.directory = directory
+        self.config = directory / "sipxd.toml"
+        self.state_dir = directory / "state"
+        self.web_port, self.sip_port, self.metrics_port = (free_port() for _ in range(3))
+        self._secrets: dict[str, tuple[str, str]] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = directory / "log"
+        directory.mkdir(parents=True, exist_ok=True)
+        self.command(
+            "init", "--domain", self.domain, "--state-dir", str(self.state_dir),
+            "--admin-password", ADMIN_PASSWORD,
+        )  # fmt: skip
+        settings = tomllib.loads(self.config.read_text())
+        for name, value in {
+            "web__listen": [f"127.0.0.1:{self.web_port}"],
+            "web__metrics_listen": f"127.0.0.1:{self.metrics_port}",
+            "sip__listen": [f"udp:127.0.0.1:{self.sip_port}"],
+            **options,
+        }.items():
+            section, key = name.split("__")
+            settings.setdefault(section, {})[key] = value
+        self.config.write_text(_toml(settings))
+
+    @property
+    def sip_address(self) -> str:
+        """Where its phones register."""
+        return f"127.0.0.1:{self.sip_port}"
+
+    def command(self, *arguments: str) -> str:
+        """Run a ``sipxd`` command; returns what it printed."""
+        done = subprocess.run(
+            [str(SIPXD), *arguments, "--config", str(self.config)],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"sipxd {arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    # Its life
+
+    def start(self, *command: str) -> None:
+        """Start it, by ``sipxd run`` or the command given, and wait until it is ready."""
+        command = command or (str(SIPXD), "run", "--config", str(self.config))
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            until(self._is_ready, "the daemon to be ready", 30)
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the daemon ended:\n{self.log()}"
+        try:
+            return Client(self.web_port, "", "").ask("GET", "/readyz").status == 200
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """Stop it as an operator would; it must go in peace."""
+        assert self._process is not None
+        assert self._process.poll() is None, f"the daemon ended by itself:\n{self.log()[-5000:]}"
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            status = self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError("SIGTERM did not stop the daemon within 20 s") from None
+        assert status == 0, f"exit status {status}:\n{self.log()[-5000:]}"
+        assert "Traceback" not in self.log(), self.log()
+
+    def is_running(self) -> bool:
+        """It was started and has not been stopped."""
+        return self._process is not None and self._process.returncode is None
+
+    def kill(self) -> None:
+        """End it whatever it is doing."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def log(self) -> str:
+        """All that it has written."""
+        return self._log.read_text(errors="replace")
+
+    def rss(self) -> int:
+        """Resident memory in bytes."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample of its metrics, by name and labels."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=10)
+        try:
+            connection.request("GET", "/metrics")
+            answer = connection.getresponse()
+            assert answer.status == 200
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        return {
+            name: float(value)
+            for name, value in re.findall(r"^([^#\s][^ ]*(?:\{.*\})?) (\S+)$", text, re.MULTILINE)
+        }
+
+    def left_open(self) -> dict[str, float]:
+        """What of any call is still open: the gauges that are not zero."""
+        samples = self.metrics()
+        return {name: samples[name] for name in GAUGES if samples[name]}
+
+    # Its users
+
+    def add_user(self, name: str) -> str:
+        """Create a user of the running daemon; returns the name."""
+        pin, password = f"pin-{name}-Kx4", f"sip-{name}-Qz9"
+        self.admin("user.add", {"name": name, "pin": pin, "sip_password": password})
+        self._secrets[name] = pin, password
+        return name
+
+    def know_user(self, name: str, pin: str, password: str) -> None:
+        """Remember the secrets of a user created in another way."""
+        self._secrets[name] = pin, password
+
+    def sip_password(self, name: str) -> str:
+        return self._secrets[name][1]
+
+    def pin(self, name: str) -> str:
+        return self._secrets[name][0]
+
+    def secrets(self) -> list[str]:
+        """Every PIN and password that must never be written down."""
+        return [ADMIN_PASSWORD, *(secret for pair in self._secrets.values() for secret in pair)]
+
+    def client(self, name: str, source: str = "127.0.0.1") -> Client:
+        """An HTTPS connection of a user."""
+        password = ADMIN_PASSWORD if name == "superadmin" else self.pin(name)
+        return Client(self.web_port, name, password, source)
+
+    def admin(self, command: str, arguments: dict[str, Any]) -> Any:
+        """One command over the admin socket."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(20)
+            connection.connect(str(self.state_dir / "admin.sock"))
+            line = json.dumps({"command": command, "arguments": arguments})
+            connection.sendall(line.encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                answer = json.loads(answers.readline())
+        assert "result" in answer, answer
+        return answer["result"]
+
+
+def _toml(settings: dict[str, Any]) -> str:
+    """The settings as TOML; strings, numbers and lists are written alike in JSON and TOML."""
+    plain = [f"{k} = {json.dumps(v)}" for k, v in settings.items() if not isinstance(v, dict)]
+    for section, values in settings.items():
+        if isinstance(values, dict):
+            plain.append(f"[{section}]")
+            plain.extend(f"{key} = {json.dumps(value)}" for key, value in values.items())
+    return "\n".join(plain) + "\n"
