@@ -1,0 +1,246 @@
+"""The client transactions that run: their table, their timers, and where responses go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from twisted.logger import Logger
+
+from sipxd.net.timers import Timer, TimerQueue
+from sipxd.net.transport import Transports
+from sipxd.sip.client_transaction import ClientInvite, ClientNonInvite
+from sipxd.sip.flow import Flow
+from sipxd.sip.headers import HeaderError
+from sipxd.sip.message import Header, Request, Response
+from sipxd.sip.transaction import (
+    BRANCH_PREFIX,
+    Deliver,
+    Effects,
+    Failed,
+    Send,
+    SendCancel,
+    StartTimer,
+    StopTimer,
+    Terminated,
+    cancel_for,
+    client_key,
+)
+from sipxd.sip.validate import validate_response
+
+_log = Logger()
+
+OnEvent = Callable[[Response | int], None]
+"""Takes each response, or 408 (none came in time) or 503 (sending failed, or the table is full)."""
+
+
+class Random(Protocol):
+    """The part of random.Random that is used; production gives a SystemRandom."""
+
+    def getrandbits(self, k: int, /) -> int:
+        """``k`` random bits."""
+        ...
+
+
+def _ignore(event: Response | int) -> None:
+    return None
+
+
+class ClientHandle:
+    """One client transaction, as its user sees it: something to cancel or abandon."""
+
+    __slots__ = (
+        "_cancel_headers",
+        "_deadline",
+        "_key",
+        "_machine",
+        "_on_event",
+        "_retransmission",
+        "flow",
+    )
+
+    def __init__(
+        self, key: str, machine: ClientInvite | ClientNonInvite, flow: Flow, on_event: OnEvent
+    ) -> None:
+        self.flow = flow
+        self._key = key
+        self._machine = machine
+        self._on_event = on_event
+        self._retransmission: Timer | None = None
+        self._deadline: Timer | None = None
+        self._cancel_headers: tuple[Header, ...] = ()
+
+
+class ClientTransactions:
+    """The table of client transactions. ``limit`` is the most that new requests may fill."""
+
+    def __init__(
+        self,
+        timers: TimerQueue,
+        transports: Transports,
+        random: Random,
+        counts: Counter[str],
+        full: Callable[[bool], bool],
+    ) -> None:
+        self._timers = timers
+        self._transports = transports
+        self._random = random
+        self._counts = counts
+        self._full = full
+        self._table: dict[str, ClientHandle] = {}
+        self._on_timer = self._timer_fired  # bound once: many timers share it
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def via(self, flow: Flow) -> tuple[str, str]:
+        """A new branch, and the Via value with it for a request over ``flow``. Raises OSError."""
+        transport = self._transports.find(flow)
+        branch = f"{BRANCH_PREFIX}{self._random.getrandbits(72):018x}"
+        sent_by = transport.sent_by(flow.host)
+        return branch, f"SIP/2.0/{transport.transport} {sent_by};rport;branch={branch}"
+
+    def request(self, request: Request, flow: Flow, on_event: OnEvent) -> ClientHandle:
+        """Send ``request`` with our Via on top and tell ``on_event`` what becomes of it.
+
+        ``on_event`` is never called before this returns.
+        """
+        method = request.method
+        try:
+            branch, via = self.via(flow)
+            reliable = self._transports.find(flow).reliable
+        except OSError:
+            self._counts["send_failed"] += 1
+            return self._stillborn(flow, on_event)
+        if self._full(request.to_tag is not None):
+            self._counts["client_table_full"] += 1
+            return self._stillborn(flow, on_event)
+        sent = Request(
+            method, request.uri, headers=[("Via", via), *request.headers], body=request.body
+        )
+        return self._start(sent, client_key(branch, method), flow, reliable, on_event)
+
+    def cancel(self, handle: ClientHandle, headers: Iterable[Header] = ()) -> None:
+        """Cancel an INVITE, at once or as soon as its peer has answered provisionally."""
+        if isinstance(handle._machine, ClientInvite):
+            handle._cancel_headers = tuple(headers)
+            self._run(handle, handle._machine.cancel())
+
+    def abandon(self, handle: ClientHandle) -> None:
+        """Forget a transaction: nothing is sent for it and its user is told nothing any more."""
+        handle._on_event = _ignore
+        self._stop_timers(handle)
+        if self._table.get(handle._key) is handle:
+            del self._table[handle._key]
+
+    def receive(self, response: Response) -> None:
+        """A response has come in; one that belongs to no transaction is dropped and counted."""
+        wrong = validate_response(response)
+        if wrong is not None:
+            self._counts["response_invalid"] += 1
+            return
+        try:
+            handle = self._table.get(client_key(response.via.branch, response.cseq[1]))
+            if handle is None:
+                self._counts["response_stray"] += 1
+                return
+            if len(response.values("Via")) != 1:
+                # Somebody else's Via below ours: it was not meant for us (RFC 3261 8.1.3.3).
+                self._counts["response_invalid"] += 1
+                return
+        except HeaderError:
+            self._counts["response_invalid"] += 1
+            return
+        self._run(handle, handle._machine.receive(response))
+
+    def _start(
+        self, sent: Request, key: str, flow: Flow, reliable: bool, on_event: OnEvent
+    ) -> ClientHandle:
+        data = sent.encode()
+        machine: ClientInvite | ClientNonInvite
+        if sent.method == "INVITE":
+            machine = ClientInvite(sent, data, reliable)
+        else:
+            machine = ClientNonInvite(data, reliable)
+        handle = self._table[key] = ClientHandle(key, machine, flow, on_event)
+        self._run(handle, machine.start())
+        return handle
+
+    def _stillborn(self, flow: Flow, on_event: OnEvent) -> ClientHandle:
+        handle = ClientHandle("", ClientNonInvite(b"", True), flow, on_event)
+        self._timers.schedule(0.0, self._tell, handle, 503)
+        return handle
+
+    def _run(self, handle: ClientHandle, effects: Effects) -> None:
+        failed = False
+        for effect in effects:
+            kind = type(effect)
+            if kind is Send:
+                try:
+                    self._transports.send(effect.data, handle.flow)  # type: ignore[union-attr]
+                except OSError:
+                    self._counts["send_failed"] += 1
+                    failed = True
+            elif isinstance(effect, Deliver):
+                self._tell(handle, effect.response)
+            elif isinstance(effect, StartTimer):
+                self._start_timer(handle, effect.name, effect.seconds)
+            elif isinstance(effect, StopTimer):
+                self._stop_timer(handle, effect.name)
+            elif isinstance(effect, Terminated):
+                self._stop_timers(handle)
+                self._table.pop(handle._key, None)
+            elif isinstance(effect, Failed):
+                # Later, because the user may still be in the middle of starting this transaction.
+                self._timers.schedule(0.0, self._tell, handle, effect.status)
+            elif isinstance(effect, SendCancel):
+                self._send_cancel(handle)
+        if failed:
+            self._run(handle, handle._machine.sending_failed())
+
+    def _tell(self, handle: ClientHandle, event: Response | int) -> None:
+        try:
+            handle._on_event(event)
+        except Exception:
+            self._counts["handler_failed"] += 1
+            _log.failure("The user of a client transaction failed")
+
+    def _send_cancel(self, handle: ClientHandle) -> None:
+        assert isinstance(handle._machine, ClientInvite)
+        invite = handle._machine.request
+        if invite is None:
+            return
+        cancel = cancel_for(invite, handle._cancel_headers)
+        key = client_key(invite.via.branch, "CANCEL")
+        reliable = self._transports.find(handle.flow).reliable
+        self._start(cancel, key, handle.flow, reliable, _ignore)
+
+    def _start_timer(self, handle: ClientHandle, name: str, seconds: float) -> None:
+        if name in "DKM":
+            self._timers.linger(seconds, self._on_timer, handle, name)
+            return
+        timer = self._timers.schedule(seconds, self._on_timer, handle, name)
+        if name in "AE":
+            handle._retransmission = timer
+        else:
+            handle._deadline = timer
+
+    def _stop_timer(self, handle: ClientHandle, name: str) -> None:
+        if name in "AE":
+            if handle._retransmission is not None:
+                handle._retransmission.cancel()
+                handle._retransmission = None
+        elif handle._deadline is not None:
+            handle._deadline.cancel()
+            handle._deadline = None
+
+    def _stop_timers(self, handle: ClientHandle) -> None:
+        self._stop_timer(handle, "A")
+        self._stop_timer(handle, "B")
+
+    def _timer_fired(self, handle: Any, name: str) -> None:
+        if handle._key in self._table:
+            if name in "AE":
+                self._counts["retransmitted_requests"] += 1
+            self._run(handle, handle._machine.timer(name))

@@ -1,0 +1,359 @@
+"""The server transactions that run: their table, their timers, and answers of the stack itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import attrs
+from twisted.logger import Logger
+
+from sipxd.net.timers import Timer, TimerQueue
+from sipxd.net.transport import Transports
+from sipxd.sip.flow import Flow
+from sipxd.sip.headers import HeaderError, Via, split_list
+from sipxd.sip.message import Request, Response, respond
+from sipxd.sip.server_transaction import ServerInvite, ServerNonInvite
+from sipxd.sip.transaction import (
+    LIFETIME,
+    DeliverAck,
+    Effects,
+    Send,
+    StartTimer,
+    StopTimer,
+    Terminated,
+    merge_key,
+    server_key,
+)
+from sipxd.sip.validate import Refusal, validate_request
+
+_log = Logger()
+
+RETRY_AFTER = 5
+"""Seconds after which a peer may try again when the table is full."""
+DEFAULT_PORT = 5060
+
+
+class Handler(Protocol):
+    """The layer above: what it is told about requests that come in."""
+
+    def on_request(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
+        """A new, valid request; it is answered through ``handle``, now or later."""
+        ...
+
+    def on_cancel(self, handle: ServerHandle, cancel: Request) -> None:
+        """The INVITE of ``handle`` is cancelled (the CANCEL is answered); it is owed a 487."""
+        ...
+
+    def on_ack(self, request: Request, flow: Flow) -> None:
+        """An ACK that belongs to no refused INVITE: the one for a 2xx."""
+        ...
+
+
+class ServerHandle:
+    """A request that came in, for the layer above to answer."""
+
+    __slots__ = ("_data", "_entry", "_response", "answered", "flow", "request")
+
+    def __init__(self, request: Request, flow: Flow, entry: _Entry) -> None:
+        self.request = request
+        self.flow = flow
+        self.answered = False
+        """Whether a final response has been sent."""
+        self._entry = entry
+        self._response: Response | None = None
+        self._data = b""
+
+
+class _Entry:
+    """What the table keeps of a transaction. Many wait 32 s for their end, so it holds little."""
+
+    __slots__ = (
+        "deadline",
+        "digest",
+        "handle",
+        "key",
+        "machine",
+        "merge",
+        "reply",
+        "retransmission",
+        "source",
+    )
+
+    def __init__(
+        self, key: str, digest: int, machine: ServerInvite | ServerNonInvite, source: Flow
+    ) -> None:
+        self.key = key
+        self.digest = digest
+        self.machine = machine
+        self.source = source
+        self.reply = source
+        self.merge: str | None = None
+        self.handle: ServerHandle | None = None
+        self.retransmission: Timer | None = None
+        self.deadline: Timer | None = None
+
+
+def reply_flow(via: Via, flow: Flow) -> Flow:
+    """Where responses go (RFC 3261 section 18.2.2, RFC 3581 section 4): never to another address.
+
+    With rport to the port that the request came from, else to that of sent-by.  A maddr is not
+    followed, for it would let a request send our responses to anybody.
+    """
+    if any(name == "rport" for name, _ in via.parameters):
+        return flow
+    port = via.port or DEFAULT_PORT
+    return flow if port == flow.port else attrs.evolve(flow, port=port)
+
+
+def mark_source(request: Request, via: Via, flow: Flow) -> Request:
+    """``request`` with received and rport on its top Via (RFC 3261 section 18.2.1, RFC 3581)."""
+    wanted = any(name == "rport" for name, _ in via.parameters)
+    claimed = any(name == "received" for name, _ in via.parameters)
+    host = via.host
+    if not wanted and not claimed and flow.host == (host[1:-1] if host[:1] == "[" else host):
+        return request
+    headers = list(request.headers)
+    index = next(i for i, (name, _) in enumerate(headers) if name == "Via")
+    top, *others = split_list(headers[index][1])
+    top = top.partition(";")[0]
+    parameters = "".join(
+        f";{name}" if value is None else f";{name}={value}"
+        for name, value in via.parameters
+        if name not in ("rport", "received")
+    )
+    marks = f";rport={flow.port};received={flow.host}" if wanted else f";received={flow.host}"
+    headers[index] = ("Via", ", ".join([f"{top}{marks}{parameters}", *others]))
+    return attrs.evolve(request, headers=headers)
+
+
+class ServerTransactions:
+    """The table of server transactions, with the cache of datagrams that opened them."""
+
+    def __init__(
+        self,
+        timers: TimerQueue,
+        transports: Transports,
+        handler: Handler,
+        counts: Counter[str],
+        full: Callable[[bool], bool],
+    ) -> None:
+        self._timers = timers
+        self._transports = transports
+        self._handler = handler
+        self._counts = counts
+        self._full = full
+        self._table: dict[str, _Entry] = {}
+        self._datagrams: dict[int, _Entry] = {}
+        self._merges: dict[str, _Entry] = {}
+        self._on_timer = self._timer_fired  # bound once: many timers share it
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def absorb(self, digest: int, flow: Flow) -> bool:
+        """Whether a datagram with this hash was a retransmission, which has then been served."""
+        entry = self._datagrams.get(digest)
+        if entry is None or entry.source != flow:
+            return False
+        self._counts["received_again"] += 1
+        self._run(entry, entry.machine.retransmission())
+        return True
+
+    def receive(self, request: Request, digest: int, flow: Flow) -> None:
+        """A request has come in that is no retransmission octet by octet."""
+        try:
+            via = request.via
+        except HeaderError:
+            self._counts["request_unanswerable"] += 1
+            return
+        reply = reply_flow(via, flow)
+        refusal = validate_request(request)
+        request = mark_source(request, via, flow)
+        if refusal is not None:
+            self._counts["request_invalid"] += 1
+            self._refuse(request, reply, refusal)
+        elif request.method == "ACK":
+            self._acknowledged(request, flow)
+        elif (entry := self._table.get(key := server_key(request))) is not None:
+            self._counts["received_again"] += 1
+            self._run(entry, entry.machine.retransmission())
+        else:
+            self._open(request, key, digest, flow, reply)
+
+    def respond(self, handle: ServerHandle, response: Response) -> None:
+        """Answer the request of ``handle``.
+
+        The same response given again is sent again as the same octets, where the transaction
+        allows it; after the end of the transaction nothing is sent.
+        """
+        entry = handle._entry
+        if handle._response is not response:
+            handle._response = response
+            handle._data = response.encode()
+        if response.status >= 200:
+            handle.answered = True
+            entry.handle = None
+        self._run(entry, entry.machine.respond(response.status, handle._data))
+
+    def _open(self, request: Request, key: str, digest: int, flow: Flow, reply: Flow) -> None:
+        if self._full(request.to_tag is not None):
+            self._counts["server_table_full"] += 1
+            self._refuse(
+                request,
+                reply,
+                Refusal(503, "Service Unavailable", (("Retry-After", str(RETRY_AFTER)),)),
+            )
+            return
+        method = request.method
+        merge = None
+        if method != "CANCEL" and request.to_tag is None:
+            merge = merge_key(request)
+            if merge in self._merges:
+                self._counts["request_merged"] += 1
+                self._refuse(request, reply, Refusal(482, "Loop Detected"))
+                return
+        reliable = self._transports.find(flow).reliable
+        machine: ServerInvite | ServerNonInvite
+        machine = ServerInvite(reliable) if method == "INVITE" else ServerNonInvite(reliable)
+        entry = _Entry(key, digest, machine, flow)
+        entry.reply = reply
+        self._table[key] = self._datagrams[digest] = entry
+        if merge is not None:
+            entry.merge = merge
+            self._merges[merge] = entry
+        handle = entry.handle = ServerHandle(request, flow, entry)
+        if method == "CANCEL":
+            self._cancelled(handle, request)
+            return
+        try:
+            self._handler.on_request(handle, request, flow)
+        except Exception:
+            self._counts["handler_failed"] += 1
+            _log.failure("A request could not be handled")
+            if not handle.answered:
+                self._answer(handle, 500)
+        if handle.answered:
+            return
+        if isinstance(machine, ServerNonInvite):
+            self._timers.linger(LIFETIME, self._forgotten, entry)
+        elif machine.silent:
+            trying = respond(request, 100)
+            self.respond(handle, trying)
+
+    def _cancelled(self, handle: ServerHandle, cancel: Request) -> None:
+        invite = self._table.get(server_key(cancel, "INVITE"))
+        if invite is None or invite.source.host != handle.flow.host:
+            # From another address it is somebody else's, even where the branch is right.
+            self._answer(handle, 481)
+            return
+        target = invite.handle
+        sent = target._response if target is not None else None
+        self._answer(handle, 200, (sent.to_tag if sent is not None else None))
+        if target is not None and not target.answered:
+            try:
+                self._handler.on_cancel(target, cancel)
+            except Exception:
+                self._counts["handler_failed"] += 1
+                _log.failure("A CANCEL could not be handled")
+
+    def _acknowledged(self, ack: Request, flow: Flow) -> None:
+        entry = self._table.get(server_key(ack, "INVITE"))
+        if entry is None:
+            self._deliver_ack(ack, flow)
+        elif isinstance(entry.machine, ServerInvite):
+            for effect in entry.machine.ack():
+                if isinstance(effect, DeliverAck):
+                    self._deliver_ack(ack, flow)
+                else:
+                    self._run(entry, (effect,))
+
+    def _deliver_ack(self, ack: Request, flow: Flow) -> None:
+        try:
+            self._handler.on_ack(ack, flow)
+        except Exception:
+            self._counts["handler_failed"] += 1
+            _log.failure("An ACK could not be handled")
+
+    def _answer(self, handle: ServerHandle, status: int, to_tag: str | None = None) -> None:
+        tag = to_tag or _stateless_tag(handle.request)
+        self.respond(handle, respond(handle.request, status, to_tag=tag))
+
+    def _refuse(self, request: Request, reply: Flow, refusal: Refusal) -> None:
+        """Answer without a transaction: once for each copy that comes (RFC 3261 section 8.2.7)."""
+        if request.method == "ACK":
+            return
+        response = respond(
+            request,
+            refusal.status,
+            reason=refusal.reason,
+            headers=refusal.headers,
+            to_tag=_stateless_tag(request),
+        )
+        try:
+            self._transports.send(response.encode(), reply)
+        except OSError:
+            self._counts["send_failed"] += 1
+
+    def _forgotten(self, entry: _Entry) -> None:
+        """A request that the layer above has left unanswered for 64*T1: its sender has given up."""
+        if entry.handle is not None and not entry.handle.answered:
+            self._counts["request_unanswered"] += 1
+            _log.warn("A {method} request was never answered", method=entry.handle.request.method)
+            self._end(entry)
+
+    def _run(self, entry: _Entry, effects: Effects) -> None:
+        for effect in effects:
+            if isinstance(effect, Send):
+                try:
+                    self._transports.send(effect.data, entry.reply)
+                except OSError:
+                    self._counts["send_failed"] += 1
+            elif isinstance(effect, StartTimer):
+                name = effect.name
+                if name == "G":
+                    entry.retransmission = self._timers.schedule(
+                        effect.seconds, self._on_timer, entry, name
+                    )
+                elif name == "H":
+                    entry.deadline = self._timers.schedule(
+                        effect.seconds, self._on_timer, entry, name
+                    )
+                else:
+                    self._timers.linger(effect.seconds, self._on_timer, entry, name)
+            elif isinstance(effect, StopTimer):
+                self._stop_timer(entry, effect.name)
+            elif isinstance(effect, Terminated):
+                self._end(entry)
+
+    def _stop_timer(self, entry: _Entry, name: str) -> None:
+        if name == "G":
+            if entry.retransmission is not None:
+                entry.retransmission.cancel()
+                entry.retransmission = None
+        elif entry.deadline is not None:
+            entry.deadline.cancel()
+            entry.deadline = None
+
+    def _end(self, entry: _Entry) -> None:
+        self._stop_timer(entry, "G")
+        self._stop_timer(entry, "H")
+        entry.handle = None
+        if self._table.get(entry.key) is entry:
+            del self._table[entry.key]
+        if self._datagrams.get(entry.digest) is entry:
+            del self._datagrams[entry.digest]
+        if entry.merge is not None and self._merges.get(entry.merge) is entry:
+            del self._merges[entry.merge]
+
+    def _timer_fired(self, entry: Any, name: str) -> None:
+        if entry.key in self._table:
+            if name == "G":
+                self._counts["retransmitted_responses"] += 1
+            self._run(entry, entry.machine.timer(name))
+
+
+def _stateless_tag(request: Request) -> str:
+    """A To tag that is the same for every copy of a request, and not to be guessed."""
+    return f"{hash((request.from_tag, request.get('Call-ID'))) & 0xFFFFFFFFFFFF:012x}"

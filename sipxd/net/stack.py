@@ -1,0 +1,142 @@
+"""The SIP stack: messages in and out of transports, through their transactions.
+
+RFC 3261 sections 17 and 18, RFC 3581, RFC 6026.  Above it stands one `Handler`; below it any
+number of transports.  Nothing that comes from the wire makes it raise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from twisted.logger import Logger
+
+from sipxd.net.clients import ClientHandle, ClientTransactions, OnEvent, Random
+from sipxd.net.servers import Handler, ServerHandle, ServerTransactions
+from sipxd.net.timers import Clock, TimerQueue
+from sipxd.net.transport import Trace, Transport, Transports
+from sipxd.sip.flow import Flow
+from sipxd.sip.message import Header, ParseError, Request, Response, parse_message
+
+__all__ = ["ClientHandle", "Handler", "OnEvent", "Random", "ServerHandle", "SipStack"]
+
+_log = Logger()
+
+_KEEP_ALIVE = 8
+"""Octets up to which a datagram may be a keep-alive (CRLF, NUL, blanks) and is no message."""
+
+
+class SipStack:
+    """Transactions over transports.
+
+    ``limit`` is the number of transactions at which new requests get 503; those within dialogs are
+    taken up to a quarter more, so that live calls can end.  ``counts`` counts what was dropped,
+    refused or sent again.
+    """
+
+    def __init__(
+        self, clock: Clock, timers: TimerQueue, handler: Handler, *, limit: int, random: Random
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._limit = limit
+        self._transports = Transports()
+        self._clients = ClientTransactions(
+            timers, self._transports, random, self.counts, self._full
+        )
+        self._servers = ServerTransactions(
+            timers, self._transports, handler, self.counts, self._full
+        )
+
+    @property
+    def client_count(self) -> int:
+        """Client transactions that have not ended."""
+        return len(self._clients)
+
+    @property
+    def server_count(self) -> int:
+        """Server transactions that have not ended."""
+        return len(self._servers)
+
+    @property
+    def trace(self) -> Trace | None:
+        """Called with "sent" or "received", the octets and the flow of every message."""
+        return self._transports.trace
+
+    @trace.setter
+    def trace(self, trace: Trace | None) -> None:
+        self._transports.trace = trace
+
+    def add_transport(self, transport: Transport) -> None:
+        """Send over ``transport``, whose receiver is our ``receive``, from now on."""
+        self._transports.add(transport)
+
+    def remove_transport(self, transport: Transport) -> None:
+        """Send over ``transport`` no more."""
+        self._transports.remove(transport)
+
+    def contact(self, flow: Flow) -> str:
+        """``host:port`` to put into Contact towards the peer of ``flow``. Raises OSError."""
+        return self._transports.find(flow).sent_by(flow.host)
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """One message has come in over ``flow``. Never raises."""
+        try:
+            self._receive(data, flow)
+        except Exception:
+            self.counts["receive_failed"] += 1
+            _log.failure("A message could not be worked on")
+
+    def request(self, request: Request, flow: Flow, on_event: OnEvent) -> ClientHandle:
+        """Send ``request`` (without a Via of ours) in a client transaction.
+
+        ``on_event`` gets its responses, or 408 or 503 where none comes; never before this returns.
+        """
+        return self._clients.request(request, flow, on_event)
+
+    def cancel(self, handle: ClientHandle, headers: Iterable[Header] = ()) -> None:
+        """Send CANCEL with ``headers`` added, once the peer has answered provisionally.
+
+        The INVITE still ends with a response or 408; what the CANCEL itself gets is not shown.
+        """
+        self._clients.cancel(handle, headers)
+
+    def abandon(self, handle: ClientHandle) -> None:
+        """Forget a client transaction without a word to anybody."""
+        self._clients.abandon(handle)
+
+    def send(self, request: Request, flow: Flow) -> None:
+        """Send ``request`` with our Via on top outside of a transaction (the ACK of a 2xx).
+
+        Raises OSError.
+        """
+        _, via = self._clients.via(flow)
+        data = Request(
+            request.method, request.uri, headers=[("Via", via), *request.headers], body=request.body
+        ).encode()
+        self._transports.send(data, flow)
+
+    def respond(self, handle: ServerHandle, response: Response) -> None:
+        """Answer a request. A 2xx to an INVITE is sent again by giving it again."""
+        self._servers.respond(handle, response)
+
+    def _receive(self, data: bytes, flow: Flow) -> None:
+        if len(data) <= _KEEP_ALIVE and not data.strip(b"\r\n\t\0 "):
+            return
+        if self._transports.trace is not None:
+            self._transports.trace("received", data, flow)
+        digest = hash(data)
+        if self._servers.absorb(digest, flow):
+            return
+        try:
+            message = parse_message(data)
+        except ParseError:
+            self.counts["unparsable"] += 1
+            return
+        if isinstance(message, Request):
+            self._servers.receive(message, digest, flow)
+        else:
+            self._clients.receive(message)
+
+    def _full(self, in_dialog: bool) -> bool:
+        limit = self._limit + self._limit // 4 if in_dialog else self._limit
+        return len(self._clients) + len(self._servers) >= limit
