@@ -1,0 +1,383 @@
+"""Accounts: who there is, what may be written about him, and who has shown that he is one.
+
+The functions on a Connection hold the rules; the command line uses them where no daemon runs.
+``Accounts`` is the daemon's table in memory, loaded at start and written through: nothing on the
+path of a call reads the database.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from sipxd.directory.user import User
+from sipxd.errors import BadInput, Forbidden, NotFound, Unauthorized
+from sipxd.service.logins import WRONG, Logins
+from sipxd.service.vault import MAX_SECRET, Vault, generate_password, generate_pin, hash_pin
+from sipxd.store import users
+from sipxd.store.store import Store
+from sipxd.store.users import StoredUser
+
+SUPERADMIN = "superadmin"
+"""The account that exists always: it cannot be deleted, renamed, disabled or demoted."""
+
+MAX_NAME = 64
+MAX_ALIASES = 50
+MAX_GROUPS = 50
+MAX_PERMISSIONS = 100
+MIN_SECRET = 4
+
+_NAME = re.compile(r"[A-Za-z0-9_.!~*'+-]{1,64}")
+_LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_EMAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,189}")
+
+
+# -- rules ---------------------------------------------------------------------------------------
+
+
+def _check_name(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if not _NAME.fullmatch(value):
+        raise BadInput(
+            f"the user name {value[:80]!r} must have 1 to {MAX_NAME} characters "
+            "of A-Z a-z 0-9 - _ . ! ~ * ' +",
+            field=attribute.name,
+        )
+
+
+def _check_aliases(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    if len(value) > MAX_ALIASES or len(set(value)) != len(value):
+        raise BadInput(
+            f"a user may have {MAX_ALIASES} aliases, all different", field=attribute.name
+        )
+    for alias in value:
+        if not _NAME.fullmatch(alias):
+            raise BadInput(
+                f"the alias {alias[:80]!r} must have 1 to {MAX_NAME} characters "
+                "of A-Z a-z 0-9 - _ . ! ~ * ' +",
+                field=attribute.name,
+            )
+
+
+def _check_text(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if len(value) > 128 or not value.isprintable():
+        raise BadInput(
+            f"{attribute.name} must have at most 128 printable characters", field=attribute.name
+        )
+
+
+def _check_email(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if value and not (_EMAIL.fullmatch(value) and value.isprintable()):
+        raise BadInput(
+            f"{attribute.name} must be an address such as ann@example.org, or empty",
+            field=attribute.name,
+        )
+
+
+def _check_labels(limit: int) -> Any:
+    def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if len(value) > limit or len(set(value)) != len(value):
+            raise BadInput(
+                f"a user may have {limit} {attribute.name}, all different", field=attribute.name
+            )
+        for label in value:
+            if not _LABEL.fullmatch(label):
+                raise BadInput(
+                    f"{label[:80]!r} in {attribute.name} must have 1 to 64 characters "
+                    "of A-Z a-z 0-9 - _ .",
+                    field=attribute.name,
+                )
+
+    return check
+
+
+def _check_secret(_: object, attribute: attrs.Attribute[str | None], value: str | None) -> None:
+    if value is not None and not (MIN_SECRET <= len(value) <= MAX_SECRET and value.isprintable()):
+        raise BadInput(
+            f"{attribute.name} must have {MIN_SECRET} to {MAX_SECRET} printable characters",
+            field=attribute.name,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class NewUser:
+    """A user to be made; secrets left out are generated. Raises BadInput naming the field."""
+
+    name: str = attrs.field(validator=_check_name)
+    first_name: str = attrs.field(default="", validator=_check_text)
+    last_name: str = attrs.field(default="", validator=_check_text)
+    email: str = attrs.field(default="", validator=_check_email)
+    aliases: tuple[str, ...] = attrs.field(default=(), converter=tuple, validator=_check_aliases)
+    groups: tuple[str, ...] = attrs.field(
+        default=(), converter=tuple, validator=_check_labels(MAX_GROUPS)
+    )
+    permissions: frozenset[str] = attrs.field(
+        default=frozenset(), converter=frozenset, validator=_check_labels(MAX_PERMISSIONS)
+    )
+    admin: bool = False
+    enabled: bool = True
+    pin: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
+    sip_password: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.name in self.aliases:
+            raise BadInput("a user's own name cannot be his alias as well", field="aliases")
+
+
+@attrs.frozen(kw_only=True)
+class UserChange:
+    """What shall become different; None leaves as it is."""
+
+    name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    aliases: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
+    permissions: frozenset[str] | None = None
+    admin: bool | None = None
+    enabled: bool | None = None
+    pin: str | None = attrs.field(default=None, repr=False)
+    sip_password: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class Generated:
+    """The secrets that were made because none were given; shown once and never again."""
+
+    pin: str | None = attrs.field(default=None, repr=False)
+    sip_password: str | None = attrs.field(default=None, repr=False)
+
+
+# -- on a connection -----------------------------------------------------------------------------
+
+
+def create_user(
+    connection: sa.Connection, vault: Vault, new_user: NewUser
+) -> tuple[User, Generated]:
+    """Make a user. Raises Conflict when a name is taken. Hashes the PIN: takes about 25 ms."""
+    stored, generated = _prepare(vault, new_user)
+    return users.add(connection, stored), generated
+
+
+def change_user(connection: sa.Connection, vault: Vault, name: str, change: UserChange) -> User:
+    """Change the user with this name or alias. Raises NotFound, BadInput, Conflict, Forbidden."""
+    return _apply(connection, vault, name, change, _hashed(change)).user
+
+
+def delete_user(connection: sa.Connection, name: str) -> User:
+    """Delete the user with this name or alias. Raises NotFound; Forbidden for superadmin."""
+    user = _existing(connection, name).user
+    if user.name == SUPERADMIN:
+        raise Forbidden(f"{SUPERADMIN} cannot be deleted", field="name")
+    users.delete(connection, user.id)
+    return user
+
+
+def list_users(connection: sa.Connection) -> list[User]:
+    """All users, ordered by name."""
+    return sorted((stored.user for stored in users.every(connection)), key=lambda user: user.name)
+
+
+def find_user(connection: sa.Connection, name: str) -> User:
+    """The user with this name or alias. Raises NotFound."""
+    return _existing(connection, name).user
+
+
+def ensure_superadmin(connection: sa.Connection, vault: Vault, pin: str | None) -> str | None:
+    """Make superadmin where he is missing; the generated PIN, or None where none was generated.
+
+    An existing superadmin keeps his PIN, whatever ``pin`` says.
+    """
+    if users.by_name(connection, SUPERADMIN) is not None:
+        return None
+    chosen = generate_password() if pin is None else pin
+    create_user(
+        connection,
+        vault,
+        NewUser(name=SUPERADMIN, last_name="Administrator", admin=True, pin=chosen),
+    )
+    return chosen if pin is None else None
+
+
+def _existing(connection: sa.Connection, name: str) -> StoredUser:
+    stored = users.by_name(connection, name) if len(name) <= MAX_NAME else None
+    if stored is None:
+        raise NotFound(f"there is no user {name[:80]!r}", field="name")
+    return stored
+
+
+def _prepare(vault: Vault, new: NewUser) -> tuple[StoredUser, Generated]:
+    """The row of a new user. Hashes: takes about 25 ms."""
+    pin = generate_pin() if new.pin is None else new.pin
+    sip_password = generate_password() if new.sip_password is None else new.sip_password
+    user = User(
+        id=0,
+        name=new.name,
+        first_name=new.first_name,
+        last_name=new.last_name,
+        email=new.email,
+        aliases=new.aliases,
+        groups=new.groups,
+        permissions=new.permissions,
+        admin=new.admin,
+        enabled=new.enabled,
+    )
+    generated = Generated(
+        pin if new.pin is None else None, sip_password if new.sip_password is None else None
+    )
+    return StoredUser(user, hash_pin(pin), vault.seal(sip_password)), generated
+
+
+def _hashed(change: UserChange) -> str | None:
+    """The hash of the new PIN, checked first. Takes about 25 ms."""
+    if change.pin is None:
+        return None
+    NewUser(name="x", pin=change.pin)
+    return hash_pin(change.pin)
+
+
+def _apply(
+    connection: sa.Connection, vault: Vault, name: str, change: UserChange, pin_hash: str | None
+) -> StoredUser:
+    old = _existing(connection, name)
+    user = old.user
+    if user.name == SUPERADMIN and (
+        change.name not in (None, SUPERADMIN) or change.admin is False or change.enabled is False
+    ):
+        raise Forbidden(f"{SUPERADMIN} cannot be renamed, disabled or demoted", field="name")
+    changed = {
+        field.name: value
+        for field in attrs.fields(UserChange)
+        if (value := getattr(change, field.name)) is not None and field.name != "pin"
+    }
+    fields = attrs.asdict(user, recurse=False)
+    del fields["id"]
+    checked = NewUser(**(fields | changed))  # one set of rules for new and changed users
+    new = attrs.evolve(
+        user, **{name: getattr(checked, name) for name in changed if name != "sip_password"}
+    )
+    sealed = old.sip_password if change.sip_password is None else vault.seal(change.sip_password)
+    stored = StoredUser(new, pin_hash or old.pin_hash, sealed)
+    users.update(connection, stored)
+    return stored
+
+
+# -- in the daemon -------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class _Account:
+    user: User
+    pin_hash: str
+    sip_password: str
+
+
+class Accounts:
+    """Every account in memory, and the log-ins. Made by ``load``."""
+
+    def __init__(self, store: Store, vault: Vault, reactor: Any) -> None:
+        self._store = store
+        self._vault = vault
+        self._accounts: dict[int, _Account] = {}
+        self._by_name: dict[str, _Account] = {}  # names and aliases
+        self._logins = Logins(reactor)
+
+    @classmethod
+    async def load(cls, store: Store, vault: Vault, reactor: Any) -> Accounts:
+        """Read all accounts. Raises ConfigError where the key file is not the database's."""
+        accounts = cls(store, vault, reactor)
+        try:
+            for stored in await store.read("accounts.load", users.every):
+                accounts._keep(stored)
+        except BaseException:
+            accounts.close()
+            raise
+        return accounts
+
+    def close(self) -> None:
+        """Stop the hashing thread."""
+        self._logins.close()
+
+    def find(self, name_or_alias: str) -> User | None:
+        """The user with this name or alias, compared exactly."""
+        account = self._by_name.get(name_or_alias)
+        return account.user if account is not None else None
+
+    def by_id(self, user_id: int) -> User | None:
+        """The user with this id, as he is now."""
+        account = self._accounts.get(user_id)
+        return account.user if account is not None else None
+
+    def sip_password(self, user: User) -> str:
+        """The password of the user's phones. Raises NotFound when he was deleted."""
+        account = self._accounts.get(user.id)
+        if account is None:
+            raise NotFound(f"there is no user {user.name!r}")
+        return account.sip_password
+
+    def all(self) -> list[User]:
+        """All users, ordered by name."""
+        return sorted((each.user for each in self._accounts.values()), key=lambda user: user.name)
+
+    # -- changes ----------------------------------------------------------------------------------
+
+    async def add(self, request: NewUser) -> tuple[User, Generated]:
+        """Make a user; he can be called when this returns. Raises Conflict, Overloaded."""
+        stored, generated = await self._logins.hash(lambda: _prepare(self._vault, request))
+        user = await self._store.write("user.add", lambda connection: users.add(connection, stored))
+        self._keep(attrs.evolve(stored, user=user))
+        return user, generated
+
+    async def change(self, name: str, change: UserChange) -> User:
+        """Change a user. Raises NotFound, BadInput, Conflict, Forbidden, Overloaded."""
+        pin_hash = None
+        if change.pin is not None:
+            pin_hash = await self._logins.hash(lambda: _hashed(change))
+        stored = await self._store.write(
+            "user.change",
+            lambda connection: _apply(connection, self._vault, name, change, pin_hash),
+        )
+        self._forget(stored.user.id)
+        self._keep(stored)
+        return stored.user
+
+    async def delete(self, name: str) -> User:
+        """Delete a user. Raises NotFound, Forbidden, Overloaded."""
+        user = await self._store.write(
+            "user.delete", lambda connection: delete_user(connection, name)
+        )
+        self._forget(user.id)
+        return user
+
+    def _keep(self, stored: StoredUser) -> None:
+        account = _Account(stored.user, stored.pin_hash, self._vault.unseal(stored.sip_password))
+        self._accounts[stored.user.id] = account
+        for name in (stored.user.name, *stored.user.aliases):
+            self._by_name[name] = account
+
+    def _forget(self, user_id: int) -> None:
+        account = self._accounts.pop(user_id, None)
+        if account is not None:
+            for name in (account.user.name, *account.user.aliases):
+                del self._by_name[name]
+
+    async def authenticate(self, name: str, pin: str, source: str) -> User:
+        """The user with this name or alias, whose PIN this is; ``source`` is the peer's address.
+
+        Raises Unauthorized (in the same words and at the same cost for unknown and disabled users),
+        TooManyGuesses after repeated failures, Overloaded when too many log-ins wait.
+        """
+        account = self._by_name.get(name)
+        pin_hash = account.pin_hash if account is not None and account.user.enabled else None
+        # The user name, not the alias typed, is what guesses are counted for.
+        await self._logins.check(
+            account.user.name if account is not None else name, pin_hash, pin, source
+        )
+        # Looked up again: he may have been changed or deleted while the PIN was checked.
+        now = self._by_name.get(name)
+        if now is None or not now.user.enabled or now.pin_hash != pin_hash:
+            raise Unauthorized(WRONG)
+        return now.user
