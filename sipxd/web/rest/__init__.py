@@ -1,0 +1,1 @@
+"""The resources under /sipxconfig/rest, as sipXcom's clients know them."""

@@ -1,0 +1,253 @@
+"""The HTTPS site: what every request passes before a resource sees it, and the table of routes.
+
+Klein routes; everything around it is ours, because its own answers are HTML, it logs a traceback
+for a path that is not UTF-8, and a Host header of dots makes it fail.  So such requests are
+refused here, and Klein is not shown the Host header: nothing that we answer depends on it.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+# (twisted.web is annotated in part only)
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from http import HTTPMethod
+from importlib import resources
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from klein import Klein
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.twisted import MetricsResource
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http import datetimeToString
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request, Site
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import BaseConverter
+
+from sipxd.web import problems
+from sipxd.web.auth import Authenticator
+from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
+from sipxd.web.rest.call import add_call_routes
+from sipxd.web.services import Accounts, Calls, Configured
+from sipxd.web.v1.calls import add_calls_routes
+
+METHODS = frozenset(method.value.encode("ascii") for method in HTTPMethod)
+BODY_IN_MEMORY = 65_536
+"""Bytes of a body kept in memory; a larger one goes to a temporary file while it arrives."""
+
+
+class LimitedRequest(Request):
+    """A request of :class:`LimitedSite`."""
+
+    site: LimitedSite
+    channel: Channel
+    content: Any  # a binary file, closed by twisted.web
+    defaultContentType = None
+    _received = 0
+
+    def gotLength(self, length: int | None) -> None:
+        if length is None or length > BODY_IN_MEMORY:
+            self.content = tempfile.SpooledTemporaryFile(BODY_IN_MEMORY)  # noqa: SIM115
+        else:
+            self.content = BytesIO()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        # The length that was announced is checked by the channel; chunks announce nothing.
+        if self.channel.refused:
+            return
+        self._received += len(data)
+        if self._received > self.channel.site.body_limit:
+            self.channel.refuse(
+                413, f"The body is larger than {self.channel.site.body_limit} bytes."
+            )
+            return
+        self.content.write(data)
+
+    def process(self) -> None:
+        """Refuse what must not reach the router, else decode the path once and route it."""
+        self.site = self.channel.site
+        self.responseHeaders.setRawHeaders(b"Date", [self.site.date()])
+        path = self.path
+        if path.startswith((b"http://", b"https://")):  # RFC 9112 section 3.2.2
+            path = b"/" + path.split(b"/", 3)[3] if path.count(b"/") > 2 else b"/"
+        if b"%" in path:
+            path = unquote_to_bytes(path)
+        try:
+            path.decode("utf-8")
+        except UnicodeDecodeError:
+            self._refuse(400, "The path is not UTF-8.")
+            return
+        if not path.startswith(b"/"):
+            self._refuse(400, "The path does not begin with a slash.")
+        elif self.method not in METHODS:
+            self._refuse(501, "This method is not known here.")
+        else:
+            self.prepath = []
+            self.postpath = path[1:].split(b"/")
+            try:
+                self.render(self.site.getResourceFor(self))
+            except Exception:
+                self.processingFailed(Failure())
+
+    def _refuse(self, status: int, detail: str) -> None:
+        failure = Failure(problems.HttpProblem(status, detail))
+        self.write(problems.render(self, failure))
+        self.finish()
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """What even the router's error handler did not catch."""
+        body = problems.render(self, reason)
+        if not self.startedWriting:
+            self.write(body)
+        self.finish()
+        return reason
+
+    # Klein asks for these to build absolute URLs, which nothing here uses.
+
+    def getRequestHostname(self) -> bytes:
+        return b"sipxd"
+
+    def isSecure(self) -> bool:
+        return True
+
+
+class LimitedSite(Site):
+    """Counts connections, keeps the date, writes no access log (the call record is the log)."""
+
+    protocol = Channel  # type: ignore[assignment]  # not the wrapper that negotiates HTTP/2
+    requestFactory = LimitedRequest
+
+    def __init__(
+        self,
+        resource: IResource,
+        reactor: IReactorTime,
+        *,
+        header_limit: int,
+        body_limit: int,
+        connection_limit: int,
+    ) -> None:
+        super().__init__(
+            resource,
+            requestFactory=LimitedRequest,
+            parsePOSTFormSubmission=False,
+            timeout=IDLE_SECONDS,
+            reactor=reactor,
+        )
+        self.header_limit = header_limit
+        """Bytes of request line and header."""
+        self.body_limit = body_limit
+        """Bytes of a body."""
+        self.connection_limit = connection_limit
+        self.connections = 0
+        self.waiting: dict[Channel, None] = {}
+        """Connections without a complete request, the one that waits longest first."""
+        self._date = (0, b"")
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A channel; when there are too many, in place of the one that has waited longest."""
+        if self.connections >= self.connection_limit:
+            if not self.waiting:
+                return Refused()
+            longest = next(iter(self.waiting))
+            del self.waiting[longest]
+            longest.forceAbortClient()
+        self.connections += 1
+        return super().buildProtocol(addr)
+
+    def date(self) -> bytes:
+        """The Date header, made once a second."""
+        now = int(self.reactor.seconds())
+        if self._date[0] != now:
+            self._date = (now, datetimeToString(now))
+        return self._date[1]
+
+    def acceptableProtocols(self) -> list[bytes]:
+        return [b"http/1.1"]
+
+    def startFactory(self) -> None:
+        """No access log, and no timer for its date."""
+
+    def stopFactory(self) -> None:
+        """Nothing was started."""
+
+    def log(self, request: object) -> None:
+        """No access log."""
+
+
+class TextConverter(BaseConverter):
+    """The rest of the path, slashes and line breaks included; judging it is no routing."""
+
+    part_isolating = False
+    regex = "(?s:.*)"
+
+
+def build_site(
+    config: Configured,
+    accounts: Accounts,
+    calls: Calls,
+    ready: Callable[[], bool],
+    *,
+    reactor: IReactorTime,
+) -> LimitedSite:
+    """The site that is served over TLS; ``ready`` tells whether calls are taken now."""
+    app = Klein()
+    app.url_map.converters["text"] = TextConverter
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
+    authenticator = Authenticator(accounts, config.realm_or_domain)
+    add_call_routes(app, authenticator, calls)
+    add_calls_routes(app, authenticator, accounts, calls)
+    _add_public_routes(app, ready)
+    app.handle_errors(Exception)(_on_error)  # type: ignore[arg-type]
+    return LimitedSite(
+        app.resource(),
+        reactor,
+        header_limit=config.limits.http_header,
+        body_limit=config.limits.http_body,
+        connection_limit=config.limits.http_connections,
+    )
+
+
+def build_metrics_site(
+    *, reactor: IReactorTime, registry: CollectorRegistry = REGISTRY
+) -> LimitedSite:
+    """The site with ``/metrics`` alone, for a plain listener on the loopback address."""
+    root = Resource()
+    root.putChild(b"metrics", MetricsResource(registry))
+    return LimitedSite(root, reactor, header_limit=16_384, body_limit=16_384, connection_limit=100)
+
+
+def _add_public_routes(app: Klein, ready: Callable[[], bool]) -> None:
+    contract = resources.files("sipxd.web.v1").joinpath("openapi.yaml").read_bytes()
+
+    @app.route("/v1/openapi.yaml", methods=["GET"])
+    def get_contract(request: Request) -> bytes:
+        return problems.answer(request, 200, contract, b"application/yaml")
+
+    @app.route("/healthz", methods=["GET"])
+    def get_health(request: Request) -> bytes:
+        return problems.answer(request, 200, b"ok\n", b"text/plain; charset=utf-8")
+
+    @app.route("/readyz", methods=["GET"])
+    def get_readiness(request: Request) -> bytes:
+        if ready():
+            return problems.answer(request, 200, b"ready\n", b"text/plain; charset=utf-8")
+        return problems.answer(request, 503, b"not ready\n", b"text/plain; charset=utf-8")
+
+
+def _on_error(request: Request, failure: Failure) -> bytes:
+    """Errors of resources and of the router; OPTIONS is none on sipXcom's paths (1.3.7)."""
+    error = failure.value
+    if request.method == b"OPTIONS" and isinstance(error, HTTPException):
+        options = (isinstance(error, MethodNotAllowed) and error.valid_methods) or ()
+        if request.path.startswith((b"/sipxconfig/", b"/call/")):
+            if options:
+                request.setHeader(b"Allow", ", ".join(sorted({*options, "OPTIONS"})).encode())
+            return problems.answer(request, 200, b"", b"")
+    return problems.render(request, failure)

@@ -1,0 +1,1 @@
+"""Our own API; openapi.yaml beside this module is its contract."""

@@ -1,0 +1,164 @@
+"""``/v1/calls``: begin calls, look at them, end them.
+
+A user sees and ends his own calls, an administrator all.  Somebody else's call is 404 and not 403,
+so that ids cannot be probed.  Times are RFC 3339 in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+from klein import Klein
+from twisted.web.server import Request
+
+from sipxd.call.record import CallRecord
+from sipxd.directory.user import User
+from sipxd.errors import BadInput, Forbidden, NotFound
+from sipxd.web.auth import Authenticator, address, shield
+from sipxd.web.negotiate import empty_answer, json_answer, read_json, require_json_accepted
+from sipxd.web.services import Accounts, Calls
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+_CALL_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+@attrs.frozen
+class NewCall:
+    """The body of ``POST /v1/calls``."""
+
+    number: str
+    user: str | None = None
+
+
+def add_calls_routes(
+    app: Klein, authenticator: Authenticator, accounts: Accounts, calls: Calls
+) -> None:
+    """Add the collection and its members."""
+
+    @app.route("/v1/calls", methods=["GET"])
+    async def get_calls(request: Request) -> bytes:
+        asking = await authenticator.user(request)
+        require_json_accepted(request)
+        limit = _limit(request)
+        before = _cursor(request)
+        owner = _owner_asked_for(request, asking)
+        records = await calls.history(user=owner, before=before, limit=limit + 1)
+        shown = records[:limit]
+        next_cursor = shown[-1].id if len(records) > limit else None
+        document = {"calls": [call_document(record) for record in shown], "next": next_cursor}
+        return json_answer(request, 200, document)
+
+    @app.route("/v1/calls", methods=["POST"])
+    async def post_call(request: Request) -> bytes:
+        asking = await authenticator.user(request)
+        require_json_accepted(request)
+        new = read_json(request, NewCall)
+        caller = _caller(new, asking)
+        record = await shield(calls.click_to_call(caller, new.number, source=address(request)))
+        request.setHeader(b"Location", b"/v1/calls/" + record.id.encode("ascii"))
+        return json_answer(request, 201, call_document(record))
+
+    @app.route("/v1/calls/<call_id>", methods=["GET"])
+    async def get_call(request: Request, call_id: str) -> bytes:
+        asking = await authenticator.user(request)
+        require_json_accepted(request)
+        return json_answer(request, 200, call_document(await visible(asking, call_id)))
+
+    @app.route("/v1/calls/<call_id>", methods=["DELETE"])
+    async def delete_call(request: Request, call_id: str) -> bytes:
+        asking = await authenticator.user(request)
+        await visible(asking, call_id)
+        await shield(calls.hang_up(call_id, by=asking.name))
+        return empty_answer(request, 204)
+
+    async def visible(asking: User, call_id: str) -> CallRecord:
+        if _CALL_ID.fullmatch(call_id):
+            record = await calls.find(call_id)
+            if asking.admin or record.user == asking.name:
+                return record
+        raise NotFound("There is no call with this id.")
+
+    def _caller(new: NewCall, asking: User) -> User:
+        if new.user is None or new.user == asking.name or new.user in asking.aliases:
+            return asking
+        if not asking.admin:
+            raise Forbidden("Only an administrator begins calls for others.", field="user")
+        other = accounts.find(new.user)
+        if other is None:
+            raise NotFound("There is no user with this name.", field="user")
+        return other
+
+
+def call_document(record: CallRecord) -> dict[str, Any]:
+    """A call as it is told; members that are not known yet are null."""
+    cause = record.cause
+    return {
+        "id": record.id,
+        "kind": record.kind,
+        "user": record.user,
+        "number": record.number,
+        "state": record.state,
+        "started": timestamp(record.started),
+        "answered": timestamp(record.answered),
+        "bridged": timestamp(record.bridged),
+        "ended": timestamp(record.ended),
+        "cause": None
+        if cause is None
+        else {
+            "who": cause.who,
+            "leg": cause.leg,
+            "code": cause.code,
+            "sentence": cause.sentence,
+        },
+        "media_mismatch": record.media_mismatch,
+    }
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds, from seconds since the epoch."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _parameter(request: Request, name: str) -> str | None:
+    """A query parameter that is given at most once."""
+    given = request.args.get(name.encode("ascii"))
+    if given is None:
+        return None
+    if len(given) > 1:
+        raise BadInput(f"Give {name} once.", field=name)
+    try:
+        return str(given[0], "utf-8")
+    except UnicodeDecodeError:
+        raise BadInput(f"{name} is not UTF-8.", field=name) from None
+
+
+def _limit(request: Request) -> int:
+    text = _parameter(request, "limit")
+    if text is None:
+        return DEFAULT_LIMIT
+    if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= MAX_LIMIT:
+        raise BadInput(f"limit is a number from 1 to {MAX_LIMIT}.", field="limit")
+    return int(text)
+
+
+def _cursor(request: Request) -> str | None:
+    text = _parameter(request, "cursor")
+    if text is not None and not _CALL_ID.fullmatch(text):
+        raise BadInput("cursor is the value of next in an earlier answer.", field="cursor")
+    return text
+
+
+def _owner_asked_for(request: Request, asking: User) -> str | None:
+    """Whose calls; ``None``: everybody's."""
+    owner = _parameter(request, "user")
+    if asking.admin:
+        return owner
+    if owner not in (None, asking.name):
+        raise Forbidden("Only an administrator looks at the calls of others.", field="user")
+    return asking.name
