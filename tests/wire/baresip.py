@@ -139,7 +139,7 @@ class Baresip:
 
     def is_in_call(self) -> bool:
         """A call is established."""
-        return "ESTABLISHED" in self.command("callstat")
+        return "ESTABLISHED" in self.command("listcalls")
 
     def is_ringing(self) -> bool:
         """A call comes in and is not answered yet."""
@@ -147,7 +147,7 @@ class Baresip:
 
     def has_no_call(self) -> bool:
         """No call in any state."""
-        return not re.search(r"ESTABLISHED|INCOMING|OUTGOING|RINGING", self.command("listcalls"))
+        return "Active calls (0)" in self.command("listcalls")
 
     def owns(self, port: int) -> bool:
         """The port is one of its RTP ports."""

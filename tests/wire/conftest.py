@@ -95,4 +95,4 @@ def pair(
     """A caller and a callee; afterwards no call is left."""
     caller, callee = (make_phone(new_user()).register() for _ in range(2))
     yield Pair(caller, callee, daemon.client(caller.user))
-    until(lambda: daemon.metrics()["sipxd_calls"] == 0, "no call to be left")
+    until(lambda: daemon.metrics()["sipxd_calls_live"] == 0, "no call to be left")

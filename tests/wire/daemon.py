@@ -25,7 +25,7 @@ SIPXD = Path(sys.executable).with_name("sipxd")
 TWISTD = Path(sys.executable).with_name("twistd")
 ADMIN_PASSWORD = "wire-admin-Secret-77"
 
-GAUGES = ("sipxd_calls", "sipxd_dialogs", "sipxd_transactions", "sipxd_timers")
+GAUGES = ("sipxd_calls_live", "sipxd_dialogs", "sipxd_transactions", "sipxd_timers")
 """What must be back at zero when all calls are over."""
 
 _given: set[int] = set()
@@ -84,7 +84,7 @@ class Answer:
 
 
 class Client:
-    """One HTTPS connection of one user, kept open between requests."""
+    """One HTTPS connection, kept open between requests; without a user it has no credentials."""
 
     def __init__(self, port: int, user: str, password: str, source: str = "127.0.0.1") -> None:
         context = ssl.create_default_context()
@@ -93,8 +93,15 @@ class Client:
         self._connection = http.client.HTTPSConnection(
             "127.0.0.1", port, timeout=60, context=context, source_address=(source, 0)
         )
+        self.headers: dict[str, str] = {}
+        """Sent with every request."""
+        if user:
+            self.log_in(user, password)
+
+    def log_in(self, user: str, password: str) -> None:
+        """From now on ask as this user, over the same connection."""
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._headers = {"Authorization": f"Basic {token}"}
+        self.headers = {"Authorization": f"Basic {token}"}
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send one request. A `body` that is not bytes goes as JSON."""
@@ -102,7 +109,7 @@ class Client:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body).encode()
         try:
-            self._connection.request(method, path, body, {**self._headers, **headers})
+            self._connection.request(method, path, body, {**self.headers, **headers})
             answer = self._connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
         except (http.client.HTTPException, OSError):
