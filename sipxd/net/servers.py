@@ -107,14 +107,22 @@ def reply_flow(via: Via, flow: Flow) -> Flow:
     return flow if port == flow.port else attrs.evolve(flow, port=port)
 
 
-def mark_source(request: Request, via: Via, flow: Flow) -> Request:
-    """``request`` with received and rport on its top Via (RFC 3261 section 18.2.1, RFC 3581)."""
-    wanted = any(name == "rport" for name, _ in via.parameters)
-    claimed = any(name == "received" for name, _ in via.parameters)
+def mark_source(request: Request, via: Via, flow: Flow) -> None:
+    """Put received and rport on the top Via (RFC 3261 section 18.2.1, RFC 3581 section 4).
+
+    ``request`` has just been parsed and nobody else knows it, so it is changed in place.
+    """
+    wanted = claimed = False
+    for name, _ in via.parameters:
+        if name == "rport":
+            wanted = True
+        elif name == "received":
+            claimed = True
     host = via.host
     if not wanted and not claimed and flow.host == (host[1:-1] if host[:1] == "[" else host):
-        return request
-    headers = list(request.headers)
+        return
+    headers = request.headers
+    assert isinstance(headers, list)
     index = next(i for i, (name, _) in enumerate(headers) if name == "Via")
     top, *others = split_list(headers[index][1])
     top = top.partition(";")[0]
@@ -123,9 +131,10 @@ def mark_source(request: Request, via: Via, flow: Flow) -> Request:
         for name, value in via.parameters
         if name not in ("rport", "received")
     )
-    marks = f";rport={flow.port};received={flow.host}" if wanted else f";received={flow.host}"
+    marks = f";received={flow.host.partition('%')[0]}"  # a zone means something to us only
+    if wanted:
+        marks = f";rport={flow.port}{marks}"
     headers[index] = ("Via", ", ".join([f"{top}{marks}{parameters}", *others]))
-    return attrs.evolve(request, headers=headers)
 
 
 class ServerTransactions:
@@ -169,8 +178,8 @@ class ServerTransactions:
             self._counts["request_unanswerable"] += 1
             return
         reply = reply_flow(via, flow)
+        mark_source(request, via, flow)
         refusal = validate_request(request)
-        request = mark_source(request, via, flow)
         if refusal is not None:
             self._counts["request_invalid"] += 1
             self._refuse(request, reply, refusal)

@@ -1,10 +1,12 @@
 """Header fields: names, lists, parameters and the structured values that sipxd reads.
 
-RFC 3261 sections 7.3 and 20.  Values stay text as they came; the functions here read them with plain
-string operations, which cost a fraction of a regular expression and cannot backtrack.
+RFC 3261 sections 7.3 and 20.  Values stay text as they came; the functions here read them with
+plain string operations, which cost a fraction of a regular expression and cannot backtrack.
 """
 
 from __future__ import annotations
+
+import functools
 
 import attrs
 
@@ -35,17 +37,20 @@ COMPACT_FORMS = {
 }
 """One-letter forms, RFC 3261 section 7.3.3 and the IANA registry."""
 
-_KNOWN = (
-    "Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events "
-    "Authentication-Info Authorization Call-ID Call-Info Contact Content-Disposition "
-    "Content-Encoding Content-Language Content-Length Content-Type CSeq Date Diversion Error-Info "
-    "Event Expires From History-Info In-Reply-To Max-Forwards MIME-Version Min-Expires Min-SE "
-    "Organization P-Asserted-Identity P-Preferred-Identity Path Priority Privacy Proxy-Authenticate "
-    "Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To Referred-By Reject-Contact "
-    "Replaces Reply-To Request-Disposition Require Retry-After Route RSeq Server Service-Route "
-    "Session-Expires Subject Subscription-State Supported Timestamp To Unsupported User-Agent Via "
-    "Warning WWW-Authenticate"
-).split()
+_KNOWN = """
+    Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events
+    Authentication-Info Authorization Call-ID Call-Info Contact Content-Disposition Content-
+    Encoding Content-Language Content-Length Content-Type CSeq Date Diversion Error-Info Event
+    Expires From History-Info In-Reply-To Max-Forwards MIME-Version Min-Expires Min-SE
+    Organization P-Asserted-Identity P-Preferred-Identity Path Priority Privacy Proxy-
+    Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To Referred-
+    By Reject-Contact Replaces Reply-To Request-Disposition Require Retry-After Route RSeq
+    Server Service-Route Session-Expires Subject Subscription-State Supported Timestamp To
+    Unsupported User-Agent Via Warning WWW-Authenticate
+""".split()  # noqa: SIM905 (a list literal of 70 lines reads worse)
+
+KNOWN_NAMES = frozenset(_KNOWN)
+"""The header names whose spelling `canonical_name` makes uniform."""
 
 _CANONICAL: dict[str, str] = {}
 for _name in _KNOWN:
@@ -77,6 +82,10 @@ def canonical_name(name: str) -> str:
     if not is_token(name):
         raise HeaderError("a header name is not a token")
     return name
+
+
+_LONGEST_CACHED = 256
+"""Characters up to which the unchanging part of a value is looked up in a cache."""
 
 
 def _split_quoted(text: str, separator: str) -> list[str]:
@@ -144,6 +153,10 @@ Parameters = tuple[tuple[str, str | None], ...]
 """Parameters in order: lower-case name, and the value as written (``None``: no ``=``)."""
 
 
+_COMMON_PARAMETERS = frozenset(("branch", "expires", "lr", "q", "received", "rport", "tag"))
+"""Names that need no look at their characters."""
+
+
 def parse_parameters(text: str) -> Parameters:
     """Parameters from ``;a=b;c``. Raises HeaderError where a name is missing or no token."""
     if not text or text.isspace():
@@ -154,14 +167,17 @@ def parse_parameters(text: str) -> Parameters:
     parameters: list[tuple[str, str | None]] = []
     for part in parts[1:]:
         name, equals, value = part.partition("=")
-        name = name.strip().lower()
+        if name in _COMMON_PARAMETERS:
+            parameters.append((name, value.strip() if equals else None))
+            continue
+        name = name.strip()
         if not name:
             if not part.strip():
                 continue  # ";;" is a common slip of phones and says nothing
             raise HeaderError("a parameter has no name")
         if not is_token(name):
             raise HeaderError("a parameter name is not a token")
-        parameters.append((name, value.strip() if equals else None))
+        parameters.append((name.lower(), value.strip() if equals else None))
     return tuple(parameters)
 
 
@@ -175,7 +191,9 @@ def parameter(parameters: Parameters, name: str) -> str | None:
 
 def format_parameters(parameters: Parameters) -> str:
     """The opposite of parse_parameters."""
-    return "".join(f";{name}" if value is None else f";{name}={value}" for name, value in parameters)
+    return "".join(
+        f";{name}" if value is None else f";{name}={value}" for name, value in parameters
+    )
 
 
 @attrs.frozen
@@ -206,15 +224,30 @@ def parse_name_addr(value: str) -> NameAddr:
     comma or question mark is refused (RFC 3261 section 20).
     """
     value = value.strip()
+    address, bracket, tail = value.rpartition(">")
+    if bracket and '"' not in tail and len(address) <= _LONGEST_CACHED:
+        # Names and addresses repeat, tags do not.
+        display, uri, rest = _split_address(address + ">")
+        return NameAddr(uri, display, parse_parameters(rest + tail))
+    display, uri, rest = _split_address.__wrapped__(value)
+    return NameAddr(uri, display, parse_parameters(rest.strip()))
+
+
+@functools.lru_cache(maxsize=2048)
+def _split_address(value: str) -> tuple[str, str, str]:
+    """Display name, URI, and the text of the parameters behind them."""
     display = ""
     rest = value
-    if value.startswith('"'):
+    quoted = value.startswith('"')
+    if quoted:
         end = 1
         while True:
             end = value.find('"', end)
             if end < 0:
                 raise HeaderError("the display name is not closed")
-            backslashes = len(value[:end]) - len(value[:end].rstrip("\\"))
+            backslashes = 0
+            while value[end - 1 - backslashes] == "\\":
+                backslashes += 1
             if backslashes % 2 == 0:
                 break
             end += 1
@@ -224,7 +257,7 @@ def parse_name_addr(value: str) -> NameAddr:
             raise HeaderError("a display name needs an address in angle brackets")
     before, bracket, tail = rest.partition("<")
     if bracket:
-        if not display:
+        if not quoted:
             display = before.strip()
             if display and not all(is_token(word) for word in display.split()):
                 # A non-ASCII display name without quotes is sent by real phones; it harms nobody.
@@ -235,22 +268,22 @@ def parse_name_addr(value: str) -> NameAddr:
         uri, bracket, parameters = tail.partition(">")
         if not bracket:
             raise HeaderError("an angle bracket is not closed")
-        return NameAddr(uri.strip(), display, parse_parameters(parameters.strip()))
+        return display, uri.strip(), parameters
     uri, semicolon, parameters = rest.partition(";")
     uri = uri.strip()
     if not uri or any(c in uri for c in ",? \t"):
         raise HeaderError("the address needs angle brackets")
-    return NameAddr(uri, "", parse_parameters(semicolon + parameters))
+    return "", uri, semicolon + parameters
 
 
 def tag_of(value: str) -> str | None:
-    """The tag of a From or To value by the cheapest way; None where there is none or it is broken."""
+    """The tag of a From or To value by the cheapest way; None where none is, or a broken one."""
     if '"' in value:
         try:
             return parse_name_addr(value).tag
         except HeaderError:
             return None
-    tail = value.rpartition(">")[2] if ">" in value else value.partition(";")[2]
+    tail = value.partition(">")[2] if "<" in value else value.partition(";")[2]
     for part in tail.split(";"):
         name, _, tag = part.partition("=")
         if name.strip().lower() == "tag":
@@ -281,6 +314,8 @@ class Via:
 def split_host_port(text: str) -> tuple[str, int | None]:
     """Host (IPv6 in brackets) and port of ``text``. Raises HeaderError."""
     text = text.strip()
+    if not text.isascii():
+        raise HeaderError("a host is not ASCII")
     if text.startswith("["):
         host, bracket, rest = text.partition("]")
         if not bracket:
@@ -305,39 +340,38 @@ def split_host_port(text: str) -> tuple[str, int | None]:
 def parse_via(value: str) -> Via:
     """One Via value. Raises HeaderError."""
     head, semicolon, tail = value.partition(";")
-    protocol, _, sent_by = head.strip().rpartition(" ")
-    if "/" not in protocol:
-        # White space may surround the slashes and the colon: "SIP / 2.0 / UDP first.example.com: 4000"
-        words = head.replace("/", " ").split()
-        if len(words) < 4:
-            raise HeaderError("a Via value lacks protocol, transport or sent-by")
-        parts = words[:3]
-        sent_by = "".join(words[3:])
-    else:
-        parts = protocol.split("/")
-        if len(parts) != 3 or sent_by.startswith(":") or protocol.rstrip().endswith(":"):
-            words = head.replace("/", " ").split()
-            if len(words) < 4:
-                raise HeaderError("a Via value lacks protocol, transport or sent-by")
-            parts = words[:3]
-            sent_by = "".join(words[3:])
-        elif " " in protocol:
-            slashed = protocol.replace(" /", "/").replace("/ ", "/").split()
-            parts = "".join(slashed[:1]).split("/")
-            sent_by = "".join(slashed[1:]) + sent_by
-    if len(parts) != 3 or parts[0].strip().upper() != "SIP" or parts[1].strip() != "2.0":
-        raise HeaderError("a Via value is not of SIP/2.0")
-    transport = parts[2].strip().upper()
-    if not is_token(transport):
-        raise HeaderError("the transport of a Via value is not a token")
-    host, port = split_host_port(sent_by)
-    if not host:
-        raise HeaderError("a Via value has no host")
+    transport, host, port = (
+        _via_head(head) if len(head) <= _LONGEST_CACHED else _via_head.__wrapped__(head)
+    )
     return Via(transport, host, port, parse_parameters(semicolon + tail))
 
 
+@functools.lru_cache(maxsize=2048)
+def _via_head(head: str) -> tuple[str, str, int | None]:
+    """Transport, host and port of a Via value without its parameters."""
+    words = head.split()
+    if len(words) == 2 and words[0].count("/") == 2 and not words[0].endswith("/"):
+        parts, sent_by = words[0].split("/"), words[1]
+    else:
+        # White space may surround the slashes and the colon: "SIP / 2.0 / UDP a.example.com: 4000".
+        words = head.replace("/", " ").split()
+        if len(words) < 4 or head.count("/") < 2:
+            raise HeaderError("a Via value lacks protocol, transport or sent-by")
+        parts, sent_by = words[:3], "".join(words[3:])
+    if parts[0].lower() != "sip" or parts[1] != "2.0":
+        raise HeaderError("a Via value is not of SIP/2.0")
+    transport = parts[2]
+    if not is_token(transport):
+        raise HeaderError("the transport of a Via value is not a token")
+    transport = transport.upper()
+    host, port = split_host_port(sent_by)
+    if not host:
+        raise HeaderError("a Via value has no host")
+    return transport, host, port
+
+
 def parse_number(text: str, maximum: int) -> int:
-    """``[0-9]+`` up to ``maximum``; nothing else that Python's int() would take. Raises HeaderError."""
+    """``[0-9]+`` up to ``maximum``, where int() takes much else. Raises HeaderError."""
     text = text.strip()
     if not (text.isascii() and text.isdigit()) or len(text) > 20:
         raise HeaderError("a number is not made of digits")

@@ -1,9 +1,9 @@
 """SIP messages: parsing, reading and writing (RFC 3261 section 7).
 
 The parser refuses only what it cannot represent; whether a message is *right* is the business of
-`sipxd.sip.validate`, because only what was parsed can be answered.  Header values stay text in their
-order; the few that every message needs are read once, on first use.  A message is a value: change it
-by making another one.
+`sipxd.sip.validate`, because only what was parsed can be answered.  Header values stay text in
+their order; the few that every message needs are read once, on first use.  A message is a value:
+change it by making another one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from sipxd.sip.headers import (
+    KNOWN_NAMES,
     HeaderError,
     Via,
     canonical_name,
@@ -49,14 +50,18 @@ class Message:
         for key, value in self.headers:
             if key == name:
                 return value
-        lowered = name.lower()
-        for key, value in self.headers:
-            if key.lower() == lowered:
-                return value
+        if name not in KNOWN_NAMES:
+            lowered = name.lower()
+            for key, value in self.headers:
+                if key.lower() == lowered:
+                    return value
         return None
 
     def get_all(self, name: str) -> list[str]:
         """Every line of header ``name``, as it came."""
+        if name not in KNOWN_NAMES:
+            lowered = name.lower()
+            return [value for key, value in self.headers if key.lower() == lowered]
         return [value for key, value in self.headers if key == name]
 
     def values(self, name: str) -> list[str]:
@@ -91,7 +96,10 @@ class Message:
     def via(self) -> Via:
         """The topmost Via. Raises HeaderError."""
         value = self.require("Via")
-        return parse_via(split_list(value)[0] if "," in value else value)
+        if "," in value:
+            members = split_list(value)
+            value = members[0] if members else ""
+        return parse_via(value)
 
     @functools.cached_property
     def from_tag(self) -> str | None:
@@ -117,7 +125,9 @@ class Message:
     def encode(self) -> bytes:
         """The message as octets, with its Content-Length."""
         lines = [self._start_line()]
-        lines.extend([f"{name}: {value}" for name, value in self.headers if name != "Content-Length"])
+        lines.extend(
+            [f"{name}: {value}" for name, value in self.headers if name != "Content-Length"]
+        )
         lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
         return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
 
@@ -203,8 +213,8 @@ def respond(
 ) -> Response:
     """A response to ``request`` as RFC 3261 section 8.2.6 asks.
 
-    Via, From, Call-ID, CSeq and (below 300, for a dialog) Record-Route are copied; ``to_tag`` is put
-    on To where the request has none.
+    Via, From, Call-ID, CSeq and (below 300, for a dialog) Record-Route are copied; ``to_tag`` is
+    put on To where the request has none.
     """
     copied: list[Header] = []
     for header in request.headers:
@@ -232,11 +242,12 @@ def parse_message(data: bytes) -> Request | Response:
     """
     if len(data) > MAXIMUM_SIZE:
         raise ParseError("the message is larger than 65535 octets")
-    head, blank, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    if not blank:
-        head, blank, body = data.lstrip(b"\r\n").partition(b"\n\n")
+    head, body = _split_body(data.lstrip(b"\r\n"))
     text = head.decode("utf-8", "surrogateescape")
-    if "\n" in text.replace("\r\n", ""):
+    plain = text.replace("\r\n", "")
+    if "\r" in plain:
+        raise ParseError("the head holds a CR without LF")
+    if "\n" in plain:
         text = text.replace("\r\n", "\n").replace("\n", "\r\n")
     if "\r\n " in text or "\r\n\t" in text:
         text = _unfold(text)
@@ -250,8 +261,6 @@ def parse_message(data: bytes) -> Request | Response:
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         if not colon or len(line) > MAXIMUM_LINE:
-            if not line:
-                continue
             raise ParseError("a header line has no colon or is too long")
         try:
             name = canonical_name(name.rstrip(" \t"))
@@ -266,8 +275,21 @@ def parse_message(data: bytes) -> Request | Response:
     return _with_start_line(lines[0], headers, body)
 
 
+def _split_body(data: bytes) -> tuple[bytes, bytes]:
+    """Head and body: the first empty line divides them, whichever line ends are used."""
+    end = data.find(b"\n\r\n")
+    short = data.find(b"\n\n", 0, end if end >= 0 else len(data))
+    if short >= 0:
+        head, body = data[:short], data[short + 2 :]
+    elif end >= 0:
+        head, body = data[:end], data[end + 3 :]
+    else:
+        head, body = data, b""
+    return head.rstrip(b"\r\n"), body
+
+
 def _with_start_line(line: str, headers: list[Header], body: bytes) -> Request | Response:
-    if line[:4].upper() == "SIP/":
+    if line[:4].lower() == "sip/":
         version, _, rest = line.partition(" ")
         code, _, reason = rest.partition(" ")
         if not (code.isascii() and code.isdigit() and len(code) == 3):
@@ -275,7 +297,7 @@ def _with_start_line(line: str, headers: list[Header], body: bytes) -> Request |
         return Response(int(code), reason, version, headers=headers, body=body)
     method, _, rest = line.partition(" ")
     uri, _, version = rest.rpartition(" ")
-    if not method or not uri or version[:4].upper() != "SIP/" or len(line) > MAXIMUM_LINE:
+    if not method or not uri or version[:4].lower() != "sip/" or len(line) > MAXIMUM_LINE:
         raise ParseError("the first line is neither a request line nor a status line")
     return Request(method, uri, version, headers=headers, body=body)
 

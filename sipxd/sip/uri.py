@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 from urllib.parse import unquote
 
@@ -101,7 +102,7 @@ def parse_uri(text: str) -> Uri:
         host, port = split_host_port(hostport)
     except HeaderError as error:
         raise UriError(str(error)) from None
-    if not (_HOSTNAME.match(host) or _IPV6.match(host)) or len(host) > 253:
+    if len(host) > 253 or not (_HOSTNAME.match(host) or _is_ipv6(host)):
         raise UriError("the host of a URI is malformed")
     parameters: list[tuple[str, str | None]] = []
     if semicolon:
@@ -111,6 +112,16 @@ def parse_uri(text: str) -> Uri:
                 raise UriError("a parameter of a URI is malformed")
             parameters.append((name.lower(), value if equals else None))
     return Uri(scheme, user, password, host, port, tuple(parameters), headers if question else None)
+
+
+def _is_ipv6(host: str) -> bool:
+    if not _IPV6.match(host):
+        return False
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
 
 
 _USER_SAFE = frozenset(
@@ -132,7 +143,11 @@ def same_uri(a: Uri, b: Uri) -> bool:
         return a.scheme == b.scheme and a.opaque.lower() == b.opaque.lower()
     if (a.scheme, a.host.rstrip("."), a.port) != (b.scheme, b.host.rstrip("."), b.port):
         return False
-    if (a.user is None) != (b.user is None) or a.user_text != b.user_text or a.password != b.password:
+    if (
+        (a.user is None) != (b.user is None)
+        or a.user_text != b.user_text
+        or a.password != b.password
+    ):
         return False
     ours = {name: unquote(value or "").lower() for name, value in a.parameters}
     theirs = {name: unquote(value or "").lower() for name, value in b.parameters}

@@ -15,7 +15,8 @@ from sipxd.sip.uri import UriError, parse_uri
 SUPPORTED_EXTENSIONS = frozenset({"timer", "path"})
 """Option tags that a peer may require of us."""
 
-_SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")
+_NEEDED = ("Via", "From", "To", "Call-ID", "CSeq")
+_SINGLE = frozenset((*_NEEDED[1:], "Max-Forwards", "Content-Length", "Content-Type"))
 
 
 @attrs.frozen
@@ -29,31 +30,30 @@ class Refusal:
 
 def _check_common(message: Message) -> str | None:
     """What is wrong with the headers that every message has, or None."""
-    seen: set[str] = set()
-    content_length: str | None = None
+    seen: dict[str, str] = {}
+    vias: list[str] = []
     for name, value in message.headers:
-        if name in _SINGLE:
+        if name == "Via":
+            vias.append(value)
+            seen[name] = value
+        elif name in _SINGLE:
             if name in seen:
                 return f"{name} stands twice"
-            seen.add(name)
-            if name == "Content-Length":
-                content_length = value
-        elif name == "Via" or name == "Contact":
-            seen.add(name)
-    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
+            seen[name] = value
+    for name in _NEEDED:
         if name not in seen:
             return f"{name} is missing"
+    content_length = seen.get("Content-Length")
     try:
-        number, method = message.cseq
+        method = message.cseq[1]
         via = message.via
-        if "," in (message.get("Via") or "") or message.get_all("Via")[1:]:
+        if len(vias) > 1 or "," in vias[0]:
             for value in message.values("Via"):
                 parse_via(value)
         if not message.call_id or " " in message.call_id:
             return "Call-ID is malformed"
         for name in ("From", "To"):
-            address = parse_name_addr(message.require(name))
-            parse_uri(address.uri)
+            parse_uri(parse_name_addr(seen[name]).uri)
         if content_length is not None and parse_number(content_length, 2**31) > len(message.body):
             return "the body is shorter than Content-Length"
     except HeaderError as error:
@@ -62,7 +62,6 @@ def _check_common(message: Message) -> str | None:
         return str(error)
     if not via.host:
         return "Via has no sent-by"
-    del number
     if isinstance(message, Request) and method != message.method:
         return "CSeq and request line name different methods"
     return None
@@ -70,7 +69,7 @@ def _check_common(message: Message) -> str | None:
 
 def validate_request(request: Request) -> Refusal | None:
     """The refusal that ``request`` is owed, or None where it is fit to be worked on."""
-    if request.version.upper() != "SIP/2.0":
+    if request.version.lower() != "sip/2.0":
         return Refusal(505, "Version Not Supported")
     if not is_token(request.method):
         return Refusal(400, "Bad Request: the method is not a token")
@@ -102,7 +101,7 @@ def validate_request(request: Request) -> Refusal | None:
         ]
         contacts = request.values("Contact") if request.get("Contact") is not None else []
         for contact in contacts:
-            if contact != "*":
+            if contact != "*" or request.method != "REGISTER":
                 parse_uri(parse_name_addr(contact).uri)
     except (HeaderError, UriError) as error:
         return Refusal(400, f"Bad Request: {error}")
@@ -127,7 +126,7 @@ def _check_session_request(request: Request, contacts: int) -> Refusal | None:
 
 def validate_response(response: Response) -> str | None:
     """Why ``response`` must be dropped, or None."""
-    if response.version.upper() != "SIP/2.0":
+    if response.version.lower() != "sip/2.0":
         return "the version is not SIP/2.0"
     if not 100 <= response.status <= 699:
         return "the status code is out of range"
