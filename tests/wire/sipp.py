@@ -94,10 +94,12 @@ class Phone:
         self.media = free_port()
         self._runs: list[Sipp] = []
 
-    def register(self, *contacts: str, expires: int = 300) -> Phone:
+    def register(self, *contacts: str, expires: int = 300, headers: Iterable[str] = ()) -> Phone:
         """Register the phone, and wait until that is done."""
         password = self.daemon.sip_password(self.user)
-        steps = register(self.user, password, self.daemon.domain, *contacts, expires=expires)
+        steps = register(
+            self.user, password, self.daemon.domain, *contacts, expires=expires, headers=headers
+        )
         self.start(steps, request_uri=self.daemon.domain).finish()
         return self
 

@@ -11,7 +11,7 @@ Within a scenario three variables describe the dialog, whichever side started it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from xml.sax.saxutils import quoteattr
 
 _VIA = "Via: SIP/2.0/UDP [local_ip]:[local_port];rport;branch=z9hG4bK[pid]-[call_number]-@BRANCH@"
@@ -252,25 +252,46 @@ def note(text: str) -> str:
 # Whole pieces of the calling side
 
 
-def register(user: str, password: str, domain: str, *contacts: str, expires: int = 300) -> str:
+def register(
+    user: str,
+    password: str,
+    domain: str,
+    *contacts: str,
+    expires: int = 300,
+    headers: Iterable[str] = (),
+) -> str:
     """Register `contacts` (URIs; the phone's own socket when none) with digest; ends at the 200."""
-    listed = ", ".join(f"<{uri}>" for uri in contacts) or (
-        f"<sip:{user}@[local_ip]:[local_port];transport=udp>"
-    )
-    return _register(user, password, domain, listed, expires) + expect(
-        200, has("expires=[0-9]+", "Contact") if expires else ""
+    listed = ", ".join(f"<{uri}>" for uri in contacts) or _own_contact(user)
+    attempt = _registers(user, domain, listed, expires, headers)
+    return (
+        attempt()
+        + expect(401, auth=True)
+        + attempt(f"[authentication username={user} password={password}]")
+        + expect(200, has("expires=[0-9]+", "Contact") if expires else "")
     )
 
 
 def register_refused(user: str, password: str, domain: str) -> str:
     """Register with a wrong password: challenged again, never let in."""
-    contact = f"<sip:{user}@[local_ip]:[local_port];transport=udp>"
-    return _register(user, password, domain, contact, 300) + (
-        expect(403, optional=True, goto="refused") + expect(401) + label("refused") + pause(1)
+    attempt = _registers(user, domain, _own_contact(user), 300)
+    return (
+        attempt()
+        + expect(401, auth=True)
+        + attempt(f"[authentication username={user} password={password}]")
+        + expect(403, optional=True, goto="refused")
+        + expect(401)
+        + label("refused")
+        + pause(1)
     )
 
 
-def _register(user: str, password: str, domain: str, contact: str, expires: int) -> str:
+def _own_contact(user: str) -> str:
+    return f"<sip:{user}@[local_ip]:[local_port];transport=udp>"
+
+
+def _registers(
+    user: str, domain: str, contact: str, expires: int, headers: Iterable[str] = ()
+) -> Callable[..., str]:
     def attempt(*more: str) -> str:
         return _send(
             f"REGISTER sip:{domain} SIP/2.0",
@@ -282,12 +303,12 @@ def _register(user: str, password: str, domain: str, contact: str, expires: int)
             "Max-Forwards: 70",
             f"Contact: {contact}",
             f"Expires: {expires}",
+            *headers,
             *more,
             repeat=True,
         )
 
-    credentials = f"[authentication username={user} password={password}]"
-    return attempt() + expect(401, auth=True) + attempt(credentials)
+    return attempt
 
 
 def call(

@@ -113,17 +113,18 @@ def test_a_phone_that_refuses_offerless_invites_gets_an_offer(pair: Pair, code: 
 
 def test_a_refusal_of_offerless_invites_is_remembered_per_model(pair: Pair) -> None:
     a, b = pair.caller, pair.callee
-    agent = "User-Agent: Refuser-Remembered/1.0"
-    first = a.start(
-        invited(OFFERLESS), answer(488, agent), receive("ACK"), pause(1),
+    model = "User-Agent: Refuser-Remembered/1.0"
+    a.register(headers=(model,))
+    learning = a.start(
+        invited(look("offer", "m=audio", "body")), goto("offered", test="offer"),
+        answer(488, model), receive("ACK"), goto("end"),
+        label("offered"), answer(486, model), receive("ACK"),
+        label("end"), pause(1), calls=2,
     )  # fmt: skip
-    call = pair.call()
-    first.finish()
-    pair.client.ask("DELETE", f"/v1/calls/{call}")
-    pair.client.wait_state(call, "ended")
-    a.register()
+    assert pair.client.call(b.user, wait=True).status == 502
+    learning.finish()
     a.start(
-        invited(has("m=audio", "body")), answer(200, agent, body=sdp(a.media)),
+        invited(has("m=audio", "body")), answer(200, model, body=sdp(a.media)),
         receive("ACK"), joined(a, b), hung_up(),
     )  # fmt: skip
     b.start(answered_by(b, a), hang_up())
