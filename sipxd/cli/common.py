@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,3 +53,22 @@ def read_secret(value: str | None, what: str) -> str | None:
     if not line:
         raise BadInput(f"standard input ends before the line with the {what}")
     return line
+
+
+def become_owner(directory: Path) -> None:
+    """As root, go on as the user to whom the directory belongs.
+
+    Files that root made in the state directory could not be opened by the daemon: SQLite makes
+    its journals even for a reader.
+    """
+    if os.geteuid() != 0 or not directory.is_dir():
+        return
+    status = directory.stat()
+    if status.st_uid == 0:
+        return
+    try:
+        os.initgroups(pwd.getpwuid(status.st_uid).pw_name, status.st_gid)
+    except KeyError:
+        os.setgroups([status.st_gid])
+    os.setgid(status.st_gid)
+    os.setuid(status.st_uid)

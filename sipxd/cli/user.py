@@ -61,6 +61,7 @@ def add(config: Config, **given: Any) -> None:
 @click.argument("name")
 @click.option("--pin", metavar="PIN", help=f"{_HELP_PIN}.")
 @click.option("--sip-password", metavar="PW", help=f"{_HELP_SIP}.")
+@click.option("--rename", metavar="NAME", help="The new user name.")
 @_profile
 @click.option("--alias", "aliases", metavar="A", multiple=True, help="Replaces all aliases.")
 @click.option("--no-alias", is_flag=True, help="Remove all aliases.")
@@ -69,19 +70,21 @@ def add(config: Config, **given: Any) -> None:
 @click.option("--admin/--no-admin", default=None, help="May act for every user.")
 @click.option("--enable/--disable", "enabled", default=None, help="May log in and register.")
 @config_option
-def set_(config: Config, no_alias: bool, no_group: bool, **given: Any) -> None:
+def set_(
+    config: Config, name: str, rename: str | None, no_alias: bool, no_group: bool, **given: Any
+) -> None:
     """Change what is given of the user NAME; the rest stays."""
     _read_secrets(given)
-    changes = _present(given)
+    changes = _present({"name": rename, **given})
     for option, key, clear in (("alias", "aliases", no_alias), ("group", "groups", no_group)):
         if clear and key in changes:
             raise click.UsageError(f"--{option} and --no-{option} exclude each other")
         if clear:
             changes[key] = []
-    if changes.keys() == {"name"}:
+    if not changes:
         raise click.UsageError("nothing to change; see: sipxd user set --help")
-    carry_out(config, "user.set", changes)
-    console.print(f"user {given['name']} changed", markup=False)
+    carry_out(config, "user.set", {"name": name, "change": changes})
+    console.print(f"user {name} changed", markup=False)
 
 
 @user.command()

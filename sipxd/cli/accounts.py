@@ -1,0 +1,67 @@
+"""Carries out the commands about users: the daemon does it when it runs, else the database does.
+
+A daemon has the accounts in memory, so that a change behind its back would not be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from sipxd.cli.common import become_owner
+from sipxd.cli.daemon import Daemon
+from sipxd.config import Config
+from sipxd.service import accounts
+from sipxd.service.accounts import NewUser
+from sipxd.service.commands import Changed, Named, created, decode, plain
+from sipxd.service.vault import Vault
+from sipxd.store.engine import check, create_engine
+
+
+def carry_out(config: Config, command: str, arguments: dict[str, Any]) -> Any:
+    """The result of a ``user.`` command. Raises SipxdError with a sentence."""
+    daemon = Daemon.find(config)
+    if daemon is not None:
+        with daemon:
+            return daemon.ask(command, **arguments)
+    become_owner(config.state_dir)
+    check(config.database_url)
+    vault = Vault.open(config.key_path)
+    engine = create_engine(config.database_url)
+    try:
+        with engine.begin() as connection:
+            return _IN_DATABASE[command](connection, vault, arguments)
+    finally:
+        engine.dispose()
+
+
+def _add(connection: sa.Connection, vault: Vault, arguments: dict[str, Any]) -> Any:
+    return created(*accounts.create_user(connection, vault, decode(NewUser, arguments)))
+
+
+def _list(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+    return plain(accounts.list_users(connection))
+
+
+def _show(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+    return plain(accounts.find_user(connection, decode(Named, arguments).name))
+
+
+def _set(connection: sa.Connection, vault: Vault, arguments: dict[str, Any]) -> Any:
+    asked = decode(Changed, arguments)
+    return plain(accounts.change_user(connection, vault, asked.name, asked.change))
+
+
+def _delete(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+    return plain(accounts.delete_user(connection, decode(Named, arguments).name))
+
+
+_IN_DATABASE: dict[str, Callable[[sa.Connection, Vault, dict[str, Any]], Any]] = {
+    "user.add": _add,
+    "user.list": _list,
+    "user.show": _show,
+    "user.set": _set,
+    "user.delete": _delete,
+}

@@ -1,0 +1,183 @@
+"""The commands of the admin socket: what ``sipxd user``, ``call`` and ``calls`` ask the daemon.
+
+Arguments are decoded strictly; a key that no command knows is an error, not a silence.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import attrs
+import msgspec
+from twisted.internet.defer import Deferred
+
+from sipxd import __version__
+from sipxd.call.record import CallRecord
+from sipxd.directory.user import User
+from sipxd.errors import BadInput, NotFound
+from sipxd.service.accounts import Accounts, Generated, NewUser, UserChange
+from sipxd.service.admin import Emit, Handler
+
+T = TypeVar("T")
+
+MAX_CALLS = 1000
+"""So many calls at once are listed at most."""
+
+
+class Calls(Protocol):
+    """What the commands need of the calls."""
+
+    async def click_to_call(self, user: User, number: str, *, source: str) -> CallRecord: ...
+
+    def live(self) -> list[CallRecord]: ...
+
+    async def find(self, call_id: str) -> CallRecord: ...
+
+    async def history(
+        self, *, user: str | None, before: str | None, limit: int
+    ) -> list[CallRecord]: ...
+
+    def subscribe(self, callback: Callable[[CallRecord], None]) -> Callable[[], None]: ...
+
+
+@attrs.frozen
+class Nothing:
+    """No arguments."""
+
+
+@attrs.frozen
+class Named:
+    """Which user."""
+
+    name: str
+
+
+@attrs.frozen
+class Changed:
+    """Which user, and what shall become different."""
+
+    name: str
+    change: UserChange
+
+
+@attrs.frozen
+class Dialled:
+    """Who calls what."""
+
+    user: str
+    number: str
+
+
+@attrs.frozen
+class Listed:
+    """How many calls, the newest first."""
+
+    limit: int = attrs.field(
+        default=20, validator=[attrs.validators.ge(1), attrs.validators.le(MAX_CALLS)]
+    )
+
+
+@attrs.frozen
+class Watched:
+    """One call, or every call."""
+
+    call: str | None = None
+
+
+def decode(kind: type[T], arguments: dict[str, Any]) -> T:
+    """The arguments as a value of an attrs class. Raises BadInput naming the field."""
+    _refuse_unknown(arguments, kind)
+    try:
+        return msgspec.convert(arguments, kind)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"wrong arguments: {error}") from None
+
+
+def _refuse_unknown(arguments: dict[str, Any], kind: type) -> None:
+    known = {field.name for field in attrs.fields(kind)}
+    unknown = sorted(arguments.keys() - known)
+    if unknown:
+        raise BadInput(f"unknown argument {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    nested = arguments.get("change")
+    if kind is Changed and isinstance(nested, dict):
+        _refuse_unknown(nested, UserChange)
+
+
+def plain(value: Any) -> Any:
+    """A value of sipxd as JSON knows it; sets are sorted."""
+    return msgspec.to_builtins(value, order="sorted")
+
+
+def created(user: User, generated: Generated) -> dict[str, Any]:
+    """The answer to ``user.add``: the user, and the secrets that he has to be told."""
+    return {"user": plain(user), "generated": plain(generated)}
+
+
+def make_commands(accounts: Accounts, calls: Calls) -> dict[str, Handler]:
+    """The handlers for the admin socket, by the name of their command."""
+
+    async def user_add(arguments: dict[str, Any], _: Emit) -> Any:
+        return created(*await accounts.add(decode(NewUser, arguments)))
+
+    async def user_list(arguments: dict[str, Any], _: Emit) -> Any:
+        decode(Nothing, arguments)
+        return plain(accounts.all())
+
+    async def user_show(arguments: dict[str, Any], _: Emit) -> Any:
+        return plain(existing(decode(Named, arguments).name))
+
+    async def user_set(arguments: dict[str, Any], _: Emit) -> Any:
+        asked = decode(Changed, arguments)
+        return plain(await accounts.change(asked.name, asked.change))
+
+    async def user_delete(arguments: dict[str, Any], _: Emit) -> Any:
+        return plain(await accounts.delete(decode(Named, arguments).name))
+
+    async def call(arguments: dict[str, Any], _: Emit) -> Any:
+        asked = decode(Dialled, arguments)
+        user = existing(asked.user)
+        return plain(await calls.click_to_call(user, asked.number, source="admin socket"))
+
+    async def calls_list(arguments: dict[str, Any], _: Emit) -> Any:
+        limit = decode(Listed, arguments).limit
+        return plain(await calls.history(user=None, before=None, limit=limit))
+
+    async def calls_watch(arguments: dict[str, Any], emit: Emit) -> Any:
+        wanted = decode(Watched, arguments).call
+
+        def changed(record: CallRecord) -> None:
+            if wanted in (None, record.id):
+                emit(plain(record))
+
+        # First subscribed, then read: a change in between is told twice rather than never.
+        unsubscribe = calls.subscribe(changed)
+        try:
+            for record in calls.live() if wanted is None else [await calls.find(wanted)]:
+                emit(plain(record))
+            await Deferred()  # the end of the reader ends it
+        finally:
+            unsubscribe()
+
+    async def status(arguments: dict[str, Any], _: Emit) -> Any:
+        decode(Nothing, arguments)
+        return {"version": __version__, "pid": os.getpid(), "calls": len(calls.live())}
+
+    def existing(name: str) -> User:
+        user = accounts.find(name)
+        if user is None:
+            raise NotFound(f"there is no user {name[:80]!r}", field="name")
+        return user
+
+    return {
+        "user.add": user_add,
+        "user.list": user_list,
+        "user.show": user_show,
+        "user.set": user_set,
+        "user.delete": user_delete,
+        "call": call,
+        "calls": calls_list,
+        "calls.watch": calls_watch,
+        "status": status,
+    }
