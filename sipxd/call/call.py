@@ -85,6 +85,8 @@ class Call:
     # -- the far search ------------------------------------------------------------------------
 
     def _ring_far(self, offer: bytes | None) -> list[Effect]:
+        if self.phase is Phase.ENDED:
+            return []  # given up while the beginning of the call was being stored
         self._offer_out = offer
         return self._searched(self._search.start())
 
@@ -109,7 +111,7 @@ class Call:
 
     def _nobody(self, status: int, text: str) -> list[Effect]:
         """Nobody at the destination answered."""
-        return self._end(Cause("callee", Side.FAR, status, _refusal_sentence(status, text)))
+        return self._end(Cause("callee", Side.FAR, status, refusal_sentence(status, text)))
 
     def _far_progress(self, leg: str, progress: Progress) -> list[Effect]:
         return []
@@ -276,11 +278,11 @@ _SENTENCES = {
 }
 
 
-def _refusal_sentence(status: int, text: str) -> str:
+def refusal_sentence(status: int, text: str) -> str:
+    """Why nobody answered, in words."""
     known = _SENTENCES.get(status)
     return (
         known if known is not None else f"The other side refused the call: {status} {text}".strip()
     )
 
 
-refusal_sentence = _refusal_sentence

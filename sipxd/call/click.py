@@ -84,6 +84,8 @@ class ClickToCall(Call):
 
     def start(self) -> list[Effect]:
         """Ring the user's own phones."""
+        if self.phase is Phase.ENDED:
+            return []
         return self._near_searched(self._near_search.start())
 
     # -- the user's own phones -----------------------------------------------------------------

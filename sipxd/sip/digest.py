@@ -38,6 +38,8 @@ class Algorithm(enum.StrEnum):
 ALL = (Algorithm.SHA_512_256, Algorithm.SHA_256, Algorithm.MD5)
 """Every algorithm, strongest first."""
 _BY_NAME = {algorithm.value: algorithm for algorithm in Algorithm}
+# Stand in for the HA1 of users that do not exist: as long, so as dear to hash.
+_DECOYS = {algorithm: "0" * (32 if algorithm is Algorithm.MD5 else 64) for algorithm in Algorithm}
 
 
 def _digest(algorithm: Algorithm, data: bytes) -> str:
@@ -67,7 +69,7 @@ _TOKEN = r"[-!#$%&'*+.^_`|~0-9A-Za-z]"
 # that each character is read once.
 _PARAMETER = re.compile(
     rf"[ \t]*+({_TOKEN}++)[ \t]*+=[ \t]*+"
-    r'(?:"((?:[^"\\\x00-\x1f\x7f]++|\\[^\x00-\x1f\x7f])*+)"|([^ \t",\x00-\x1f\x7f]++))'
+    r'(?:"((?:[^"\\\x00-\x1f\x7f]++|\\[^\x00-\x1f\x7f])*+)"|([^ \t",\\\x00-\x1f\x7f]*+))'
     r"[ \t]*+(?:,[ \t,]*+|\Z)"
 )
 _HEX8 = re.compile(r"[0-9A-Fa-f]{8}")
@@ -216,7 +218,11 @@ class Nonces:
     def __init__(
         self, key: bytes, *, lifetime: float = NONCE_LIFETIME, capacity: int = 100_000
     ) -> None:
-        """``key``: 16 random bytes or more; ``lifetime`` in seconds; ``capacity`` in nonces."""
+        """``lifetime`` is in seconds, ``capacity`` in nonces.
+
+        ``key``: 16 random bytes or more, fresh for every process, because the memory of used
+        nonces ends with it; a nonce of an earlier process is then stale.
+        """
         self._key = key
         self._lifetime = lifetime
         self._capacity = capacity
@@ -250,11 +256,7 @@ class Nonces:
         if not -1.0 <= age <= self._lifetime:
             return False
         seen = self._used.get(serial)
-        # The key may outlive the process: serial numbers of an earlier one count by their time too.
-        if seen is not None:
-            if seen[0] != issued or count <= seen[1]:
-                return False
-        elif serial <= self._forgotten:
+        if count <= seen[1] if seen is not None else serial <= self._forgotten:
             return False
         self._used[serial] = (issued, count)
         self._shrink(now)
@@ -357,7 +359,9 @@ def _judge(
     nonce, uri, response = fields.get("nonce"), fields.get("uri"), fields.get("response")
     algorithm = _BY_NAME.get(fields.get("algorithm", "MD5").upper())
     counter, cnonce, qop = fields.get("nc", ""), fields.get("cnonce"), fields.get("qop")
-    if not (username and nonce and uri and response) or algorithm not in algorithms:
+    if not (username and nonce and uri and response):
+        return Verdict(Outcome.MALFORMED, username)
+    if algorithm is None or algorithm not in algorithms:
         return Verdict(Outcome.MALFORMED, username)
     if qop is None:
         counter, count = "", 1
@@ -368,7 +372,9 @@ def _judge(
     if not _same_target(uri, request_uri):
         return Verdict(Outcome.MALFORMED, username)
     secret = find_ha1(username, algorithm)
-    expected = _response(algorithm, secret or "", nonce, method, uri, counter, cnonce or "")
+    expected = _response(
+        algorithm, secret or _DECOYS[algorithm], nonce, method, uri, counter, cnonce or ""
+    )
     matches = hmac.compare_digest(
         expected.encode(), response.lower().encode("utf-8", "surrogateescape")
     )

@@ -174,9 +174,9 @@ def _quality(parameters: Parameters) -> float:
     """q from 0 to 1 with up to three decimals; 1 where it is missing or malformed."""
     text = parameter(parameters, "q") or ""
     whole, _, fraction = text.partition(".")
-    if whole not in ("0", "1") or len(fraction) > 3 or not (fraction + "0").isdigit():
+    if whole not in ("0", "1") or len(fraction) > 3 or not (text + "0").isascii():
         return 1.0
-    return min(1.0, int(whole) + int(fraction or "0") / 10 ** len(fraction or "0"))
+    return min(1.0, float(text)) if (fraction + "0").isdigit() else 1.0
 
 
 def _contact(binding: Binding, now: float) -> str:

@@ -109,6 +109,16 @@ class UasLeg(InviteUsage):
             return []
         return [*self.refuse(487), Ended(True, 487, sentence)]
 
+    def matches(self, message: Request) -> bool:
+        """As for every leg; before the answer any of the early dialogs will do."""
+        if self.state is not LegState.EARLY:
+            return super().matches(message)
+        return (
+            message.call_id == self.request.call_id
+            and message.from_tag == self.request.from_tag
+            and message.to_tag in (self._base_tag, *self._tags.values())
+        )
+
     def receive_request(self, key: str, request: Request) -> list[Output]:
         """A request within the dialog; a BYE may come before the answer (section 15)."""
         if self.state is LegState.EARLY and request.method == "BYE":

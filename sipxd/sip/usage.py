@@ -183,6 +183,10 @@ class InviteUsage:
 
     # -- what the network brings ---------------------------------------------------------------
 
+    def matches(self, message: Request) -> bool:
+        """Whether a request from the peer belongs to this leg's dialog."""
+        return self.dialog is not None and self.dialog.matches(message)
+
     def receive_request(self, key: str, request: Request) -> list[Output]:
         """A request of the peer within the dialog, other than ACK and CANCEL."""
         if self.dialog is None or self.state is not LegState.UP:

@@ -1,0 +1,212 @@
+"""The composition root: every service, built from the configuration and joined to the others."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from twisted.application.service import MultiService
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from sipxd import metrics
+from sipxd.call.effects import Target
+from sipxd.config import Config, ListenAddress
+from sipxd.errors import ConfigError
+from sipxd.net.stack import SipStack
+from sipxd.net.timers import TimerQueue
+from sipxd.net.udp import UdpTransport
+from sipxd.service.accounts import Accounts
+from sipxd.service.admin import AdminSocket
+from sipxd.service.calls import Calls
+from sipxd.service.commands import make_commands
+from sipxd.service.registrations import Registrations
+from sipxd.service.signalling import Signalling
+from sipxd.service.vault import Vault
+from sipxd.sip.flow import Flow
+from sipxd.sip.uri import UriError, parse_uri
+from sipxd.store.store import Store
+from sipxd.web.site import build_metrics_site, build_site
+from sipxd.web.tls import load_context
+
+_log = Logger()
+
+
+class _StackMetrics:
+    """What the stack and the calls count, shown to Prometheus when it asks."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of this moment."""
+        events = CounterMetricFamily(
+            "sipxd_sip_events", "What the SIP stack dropped, refused or repeated", labels=["event"]
+        )
+        for name, count in sorted(self._app.stack.counts.items()):
+            events.add_metric([name], count)
+        yield events
+        transactions = GaugeMetricFamily(
+            "sipxd_sip_transactions", "SIP transactions, lingering ones included", labels=["side"]
+        )
+        transactions.add_metric(["client"], self._app.stack.client_count)
+        transactions.add_metric(["server"], self._app.stack.server_count)
+        yield transactions
+        yield GaugeMetricFamily("sipxd_legs_live", "Legs of calls", self._app.calls.leg_count)
+        yield GaugeMetricFamily("sipxd_timers", "Timers that wait", len(self._app.timers))
+
+
+class App(MultiService):
+    """The daemon. `build` makes it, `start` opens it, `stop` ends it in order."""
+
+    store: Store
+    accounts: Accounts
+    registrations: Registrations
+    calls: Calls
+    stack: SipStack
+    timers: TimerQueue
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.config = config
+        self.web_ports: list[IListeningPort] = []
+        self.transports: list[UdpTransport] = []
+        self._reactor = reactor
+        self._ready = False
+        self._opened: list[Any] = []
+        """What `stop` has to undo, the last one first: functions, possibly asynchronous."""
+
+    @classmethod
+    def build(cls, config: Config, reactor: Any) -> App:
+        """An application that is not open yet."""
+        return cls(config, reactor)
+
+    async def start(self) -> None:
+        """Open everything. Raises ConfigError with the way out, and has nothing open then."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._close()
+            raise
+        self._ready = True
+
+    async def _start(self) -> None:
+        config, reactor = self.config, self._reactor
+        context = load_context(config.certificate_path, config.private_key_path)
+        vault = Vault.open(config.key_path)
+        self.store = Store.open(config.database_url, reactor, config.limits.store_queue)
+        self._opened.append(self.store.close)
+        self.accounts = await Accounts.load(self.store, vault, reactor)
+        self._opened.append(self.accounts.close)
+        self.registrations = Registrations(self.store, config.limits.bindings_per_user)
+        await self.registrations.load()
+        self.timers = TimerQueue(reactor)
+        self._opened.append(self.timers.stop)
+        self._start_sip()
+        lost = await self.calls.mark_lost()
+        if lost:
+            _log.warn("{count} calls had not ended when sipxd stopped last time", count=lost)
+        commands = make_commands(self.accounts, self.calls)
+        admin = AdminSocket(config.admin_socket, reactor, commands)
+        admin.start()
+        self._opened.append(admin.stop)
+        site = build_site(config, self.accounts, self.calls, lambda: self._ready, reactor=reactor)
+        for address in config.web.addresses:
+            factory = TLSMemoryBIOFactory(context, False, site)
+            self.web_ports.append(self._listen(address, factory, "[web] listen"))
+        if config.web.metrics_address is not None:
+            self._start_metrics(config.web.metrics_address)
+        self._opened.append(self.calls.close)
+
+    def _start_sip(self) -> None:
+        config = self.config
+        self.calls = Calls(config, self.accounts, self.registrations, self.store, self.timers)
+        signalling = Signalling(
+            config, self.accounts, self.registrations, self.calls, random=os.urandom
+        )
+        self.stack = SipStack(
+            self._reactor,
+            self.timers,
+            signalling,
+            limit=config.limits.transactions,
+            random=random.SystemRandom(),
+        )
+        signalling.join_stack(self.stack)
+        for address in config.sip.addresses:
+            transport = UdpTransport(
+                self._reactor,
+                address.host,
+                address.port,
+                self.stack.receive,
+                advertise=config.sip.advertise,
+            )
+            transport.listen()
+            self._opened.append(transport.close)
+            self.stack.add_transport(transport)
+            self.transports.append(transport)
+            _log.info("SIP on {listener}", listener=transport.listener)
+        self.calls.join_stack(
+            self.stack,
+            self._tone("ringback", config.call.ringback),
+            self._tone("busy_tone", config.call.busy_tone),
+        )
+
+    def _tone(self, option: str, uri: str) -> Target | None:
+        """The target that plays a tone. Raises ConfigError where its host is no IP address."""
+        if not uri:
+            return None
+        try:
+            parsed = parse_uri(uri)
+            address = ListenAddress("udp", parsed.host.strip("[]"), parsed.port or 5060)
+            listener = next(
+                t.listener for t in self.transports if ("[" in t.listener) == (":" in address.host)
+            )
+            flow = Flow("UDP", listener, address.host, address.port)
+            self.stack.contact(flow)
+        except (UriError, OSError, StopIteration):
+            raise ConfigError(
+                f"call.{option}: {uri} must be a SIP URI whose host is an IP address that a "
+                "listener of [sip] listen reaches",
+                field=f"call.{option}",
+            ) from None
+        return Target(uri, flow)
+
+    def _start_metrics(self, address: ListenAddress) -> None:
+        collector = _StackMetrics(self)
+        metrics.registry.register(collector)
+        self._opened.append(lambda: metrics.registry.unregister(collector))
+        site = build_metrics_site(reactor=self._reactor, registry=metrics.registry)
+        self._listen(address, site, "[web] metrics_listen")
+
+    def _listen(self, address: ListenAddress, factory: Factory, option: str) -> IListeningPort:
+        try:
+            port: IListeningPort = self._reactor.listenTCP(
+                address.port, factory, interface=address.host
+            )
+        except CannotListenError as error:
+            raise ConfigError(
+                f"cannot listen on {address}: {error.socketError.strerror}; stop the program that "
+                f"uses it, or choose another port in {option}"
+            ) from None
+        self._opened.append(port.stopListening)
+        return port
+
+    async def stop(self) -> None:
+        """End calls with BYE, write down what is left to write, close every port."""
+        self._ready = False
+        await self._close()
+
+    async def _close(self) -> None:
+        while self._opened:
+            try:
+                await maybeDeferred(self._opened.pop())
+            except Exception:
+                _log.failure("something could not be closed")

@@ -1,0 +1,407 @@
+"""The runner: one call's machine, its legs, and the order in which things happen to them.
+
+Events stand in a queue; one is worked off to its end before the next, its effects in their order, and
+nothing re-enters a machine.  An effect that fails comes back as an event.  Every step of the call is
+handed to the store in order; SIP does not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import attrs
+from twisted.logger import Logger
+
+from sipxd.call import effects as do
+from sipxd.call.call import Phase
+from sipxd.call.record import CallRecord
+from sipxd.net.stack import ClientHandle, ServerHandle, SipStack
+from sipxd.net.timers import Timer, TimerQueue
+from sipxd.sip import leg as sip
+from sipxd.sip.flow import Flow
+from sipxd.sip.message import Request, Response
+from sipxd.sip.uac import Invitation, UacLeg
+from sipxd.sip.uas import UasLeg
+from sipxd.sip.usage import InviteUsage, LegState
+
+_log = Logger()
+
+_RELAYED_HEADERS = frozenset(
+    {"Content-Type", "Content-Disposition", "Info-Package", "Subject", "Accept"}
+)
+_KEPT_HANDLES = 8
+MAXIMUM_EVENTS = 1000
+"""Events of one call that may wait; a flood beyond that is dropped and counted as a defect."""
+
+
+class Machine(Protocol):
+    """What the runner needs of a call (`sipxd.call.call.Call`)."""
+
+    phase: Phase
+
+    def leg_event(self, leg: str, event: sip.Event) -> list[do.Effect]: ...
+
+    def timer(self, name: str) -> list[do.Effect]: ...
+
+    def hang_up(self, who: str, sentence: str) -> list[do.Effect]: ...
+
+
+class Surroundings(Protocol):
+    """What a runner needs of the service around it."""
+
+    def local(self, leg_id: str, flow: Flow) -> sip.Local:
+        """Our side of a leg over ``flow``. Raises OSError where there is no way out."""
+        ...
+
+    def leg_id(self) -> str: ...
+
+    def sip_call_id(self) -> str: ...
+
+    def leg_started(self, leg_id: str, runner: CallRunner, name: str) -> None: ...
+
+    def leg_gone(self, leg_id: str) -> None: ...
+
+    def step(
+        self,
+        runner: CallRunner,
+        kind: str,
+        changes: dict[str, Any],
+        now: tuple[str, ...],
+    ) -> None:
+        """Evolve the record and hand the step to the store."""
+        ...
+
+    def remember_shy(self, user_agent: str) -> None: ...
+
+    def over(self, runner: CallRunner) -> None:
+        """The call has ended and none of its legs is left."""
+        ...
+
+
+class _Leg:
+    """A leg, its place in the SIP world, and what is open on it."""
+
+    __slots__ = ("clients", "id", "machine", "name", "requests", "servers", "timers")
+
+    def __init__(self, name: str, leg_id: str, machine: InviteUsage) -> None:
+        self.name = name
+        self.id = leg_id
+        self.machine = machine
+        self.clients: dict[str, ClientHandle] = {}
+        self.servers: dict[str, ServerHandle] = {}
+        self.requests: dict[str, Request] = {}
+        """Relayed requests that wait for the far side."""
+        self.timers: dict[str, Timer] = {}
+
+
+class CallRunner:
+    """One call."""
+
+    def __init__(
+        self,
+        record: CallRecord,
+        machine: Machine,
+        stack: SipStack,
+        timers: TimerQueue,
+        around: Surroundings,
+    ) -> None:
+        self.record = record
+        self.machine = machine
+        self._stack = stack
+        self._queue_of_timers = timers
+        self._around = around
+        self._legs: dict[str, _Leg] = {}
+        self._timers: dict[str, Timer] = {}
+        self._events: deque[Callable[[], None]] = deque()
+        self._running = False
+        self._over = False
+        self._serial = 0
+        self.max_forwards = 70
+
+    # -- entrances: each queues an event -------------------------------------------------------
+
+    def start(self, effects: Callable[[], list[do.Effect]]) -> None:
+        """Begin with what ``effects`` gives."""
+        self._post(lambda: self._do(effects()))
+
+    def hang_up(self, who: str, sentence: str) -> None:
+        """End the call from outside."""
+        self._post(lambda: self._do(self.machine.hang_up(who, sentence)))
+
+    def add_incoming(self, name: str, leg_id: str, machine: UasLeg, handle: ServerHandle) -> None:
+        """The leg of an INVITE that came in; its server transaction is known as ``invite``."""
+        leg = self._add(name, leg_id, machine)
+        leg.servers["invite"] = handle
+
+    def receive_request(self, name: str, handle: ServerHandle, request: Request) -> None:
+        """A request within the dialog of a leg."""
+        self._post(lambda: self._requested(name, handle, request))
+
+    def receive_cancel(self, name: str) -> None:
+        """The INVITE of an incoming leg was cancelled."""
+        self._post(lambda: self._cancelled(name))
+
+    def receive_ack(self, name: str, request: Request) -> None:
+        """An ACK for a 2xx of a leg."""
+        self._post(lambda: self._acknowledged(name, request))
+
+    def leg(self, name: str) -> InviteUsage | None:
+        """The machine of a leg, while there is one."""
+        leg = self._legs.get(name)
+        return None if leg is None else leg.machine
+
+    @property
+    def open_legs(self) -> int:
+        """How many legs there are."""
+        return len(self._legs)
+
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """The dialogs of all legs that are up, as plain data by leg id."""
+        out: dict[str, dict[str, Any]] = {}
+        for leg in self._legs.values():
+            if leg.machine.state is LegState.UP:
+                plain = leg.machine.to_plain()
+                if plain is not None:
+                    out[leg.id] = {**plain, "name": leg.name}
+        return out
+
+    def _post(self, event: Callable[[], None]) -> None:
+        if len(self._events) >= MAXIMUM_EVENTS:
+            _log.error("call {call}: too many events wait, one is dropped", call=self.record.id)
+            return
+        self._events.append(event)
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._events:
+                try:
+                    self._events.popleft()()
+                except Exception:
+                    _log.failure("call {call}: an event failed", call=self.record.id)
+                    self._do(self.machine.hang_up("sipxd", "An internal error ended the call."))
+        finally:
+            self._running = False
+        if self.machine.phase is Phase.ENDED and not self._legs and not self._over:
+            self._over = True
+            for timer in self._timers.values():
+                timer.cancel()
+            self._timers.clear()
+            self._around.over(self)
+
+    # -- what comes from the network -----------------------------------------------------------
+
+    def _requested(self, name: str, handle: ServerHandle, request: Request) -> None:
+        leg = self._legs.get(name)
+        if leg is None:
+            return
+        self._serial += 1
+        key = f"in-{self._serial}"
+        if len(leg.servers) >= _KEPT_HANDLES:
+            # Answered INVITEs stay for the repetition of their 2xx; only the last can need it.
+            answered = [k for k, h in leg.servers.items() if h.answered]
+            for old in answered[:-1]:
+                del leg.servers[old]
+        leg.servers[key] = handle
+        self._work(leg, leg.machine.receive_request(key, request))
+
+    def _cancelled(self, name: str) -> None:
+        leg = self._legs.get(name)
+        if leg is not None and isinstance(leg.machine, UasLeg):
+            self._work(leg, leg.machine.cancelled())
+
+    def _acknowledged(self, name: str, request: Request) -> None:
+        leg = self._legs.get(name)
+        if leg is not None:
+            self._work(leg, leg.machine.receive_ack(request))
+
+    def _responded(self, leg: _Leg, key: str, event: Response | int) -> None:
+        if isinstance(event, int):
+            leg.clients.pop(key, None)
+            self._work(leg, leg.machine.request_failed(key, event))
+            return
+        if event.status >= 200 and event.cseq[1] != "INVITE":
+            leg.clients.pop(key, None)
+        self._work(leg, leg.machine.receive_response(key, event))
+
+    # -- effects of legs -----------------------------------------------------------------------
+
+    def _add(self, name: str, leg_id: str, machine: InviteUsage) -> _Leg:
+        leg = self._legs[name] = _Leg(name, leg_id, machine)
+        self._around.leg_started(leg_id, self, name)
+        return leg
+
+    def _work(self, leg: _Leg, outputs: list[sip.Output]) -> None:
+        for output in outputs:
+            match output:
+                case sip.SendRequest(key, request):
+                    self._send(leg, key, request)
+                case sip.SendResponse(key, response):
+                    self._respond(leg, key, response)
+                case sip.SendAck(request):
+                    self._send_ack(leg, request)
+                case sip.StartTimer(name, seconds):
+                    self._start_leg_timer(leg, name, seconds)
+                case sip.StopTimer(name):
+                    timer = leg.timers.pop(name, None)
+                    if timer is not None:
+                        timer.cancel()
+                case sip.SendCancel(key, headers):
+                    if key in leg.clients:
+                        self._stack.cancel(leg.clients[key], headers)
+                case sip.Abandon(key):
+                    handle = leg.clients.pop(key, None)
+                    if handle is not None:
+                        self._stack.abandon(handle)
+                case sip.Gone():
+                    self._gone(leg)
+                case sip.Relay(key, request):
+                    leg.requests[key] = request
+                    self._do(self.machine.leg_event(leg.name, output))
+                case _:
+                    self._do(self.machine.leg_event(leg.name, output))
+
+    def _flow(self, leg: _Leg) -> Flow:
+        if leg.machine.dialog is not None:
+            return leg.machine.dialog.flow
+        assert isinstance(leg.machine, UacLeg)
+        return leg.machine.invitation.flow
+
+    def _send(self, leg: _Leg, key: str, request: Request) -> None:
+        def on_event(event: Response | int) -> None:
+            self._post(lambda: self._responded(leg, key, event))
+
+        leg.clients[key] = self._stack.request(request, self._flow(leg), on_event)
+
+    def _send_ack(self, leg: _Leg, request: Request) -> None:
+        try:
+            self._stack.send(request, self._flow(leg))
+        except OSError as error:
+            # The peer repeats its 2xx, and gets the ACK then.
+            _log.debug(
+                "call {call}: an ACK was not sent: {error}", call=self.record.id, error=error
+            )
+
+    def _respond(self, leg: _Leg, key: str, response: Response) -> None:
+        handle = leg.servers.get(key)
+        if handle is None:
+            return
+        if response.status >= 200 and response.cseq[1] != "INVITE":
+            del leg.servers[key]
+        self._stack.respond(handle, response)
+
+    def _start_leg_timer(self, leg: _Leg, name: str, seconds: float) -> None:
+        running = leg.timers.pop(name, None)
+        if running is not None:
+            running.cancel()
+
+        def fire() -> None:
+            leg.timers.pop(name, None)
+            self._post(lambda: self._work(leg, leg.machine.timer(name)))
+
+        leg.timers[name] = self._queue_of_timers.schedule(seconds, fire)
+
+    def _gone(self, leg: _Leg) -> None:
+        for timer in leg.timers.values():
+            timer.cancel()
+        leg.timers.clear()
+        if self._legs.get(leg.name) is leg:
+            del self._legs[leg.name]
+        self._around.leg_gone(leg.id)
+
+    # -- effects of the call -------------------------------------------------------------------
+
+    def _do(self, effects: list[do.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case do.Ring():
+                    self._ring(effect)
+                case do.StartTimer(name, seconds):
+                    self._start_timer(name, seconds)
+                case do.StopTimer(name):
+                    timer = self._timers.pop(name, None)
+                    if timer is not None:
+                        timer.cancel()
+                case do.Record(kind, changes, now):
+                    self._around.step(self, kind, changes, now)
+                case do.Remember(user_agent):
+                    self._around.remember_shy(user_agent)
+                case _:
+                    leg = self._legs.get(effect.leg)
+                    if leg is not None:
+                        self._work(leg, self._to_leg(leg, effect))
+
+    def _to_leg(self, leg: _Leg, effect: do.Effect) -> list[sip.Output]:
+        machine = leg.machine
+        match effect:
+            case do.Release(_, headers):
+                return machine.hang_up(headers)
+            case do.Offer(_, sdp):
+                return machine.offer(sdp)
+            case do.AskOffer():
+                return machine.ask_offer()
+            case do.Answer(_, sdp):
+                return machine.answer(sdp)
+            case do.AnswerHeld():
+                return machine.answer_held()
+            case do.Reject(_, status):
+                return machine.reject(status)
+            case do.Withdraw():
+                machine.withdraw()
+                return []
+            case do.ShowProgress(_, progress, branch) if isinstance(machine, UasLeg):
+                return machine.ring(progress, branch)
+            case do.Accept(_, sdp, branch) if isinstance(machine, UasLeg):
+                return machine.accept(sdp, branch)
+            case do.Refuse(_, status, reason, headers) if isinstance(machine, UasLeg):
+                return machine.refuse(status, reason, headers)
+            case do.Forward(_, _, key, request):
+                kept = [h for h in request.headers if h[0] in _RELAYED_HEADERS]
+                return machine.relay(key, request.method, kept, request.body)
+            case do.Respond(_, key, relayed):
+                asked = leg.requests.pop(key, None)
+                return [] if asked is None else machine.respond(asked, key, relayed)
+            case _:
+                return []
+
+    def _ring(self, ring: do.Ring) -> None:
+        leg_id = self._around.leg_id()
+        target, identity = ring.target, ring.identity
+        try:
+            local = self._around.local(leg_id, target.flow)
+        except OSError:
+            refused = sip.Refused(503, "There is no way to the phone")
+            self._post(lambda: self._do(self.machine.leg_event(ring.leg, refused)))
+            return
+        invitation = Invitation(
+            uri=target.uri,
+            from_=identity.from_,
+            to=identity.to,
+            flow=target.flow,
+            call_id=self._around.sip_call_id(),
+            routes=target.routes,
+            max_forwards=self.max_forwards,
+        )
+        machine = UacLeg(local, invitation)
+        machine.media.peer_agent = target.user_agent
+        leg = self._add(ring.leg, leg_id, machine)
+        outputs = machine.start_held() if ring.held else machine.start(ring.sdp)
+        self._work(leg, outputs)
+
+    def _start_timer(self, name: str, seconds: float) -> None:
+        running = self._timers.pop(name, None)
+        if running is not None:
+            running.cancel()
+
+        def fire() -> None:
+            self._timers.pop(name, None)
+            self._post(lambda: self._do(self.machine.timer(name)))
+
+        self._timers[name] = self._queue_of_timers.schedule(seconds, fire)
+
+    def evolve(self, **changes: Any) -> CallRecord:
+        """Set fields of the record and give the new one."""
+        self.record = attrs.evolve(self.record, **changes)
+        return self.record
