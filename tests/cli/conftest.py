@@ -20,7 +20,7 @@ Sipxd = Callable[..., Result]
 
 @attrs.define
 class StandIn:
-    """Answers each command with the messages given for it, and remembers what was asked."""
+    """Answers each command with the messages given for it; hangs up where there are none."""
 
     answers: dict[str, list[dict[str, Any]]] = attrs.field(factory=dict)
     asked: list[dict[str, Any]] = attrs.field(factory=list)
@@ -46,10 +46,8 @@ def sipxd(configuration: Path) -> Sipxd:
 def initialised(sipxd: Sipxd, tmp_path: Path) -> Path:
     """The state directory after ``sipxd init``."""
     state_dir = tmp_path / "state"
-    done = sipxd(
-        "init", "--domain", "example.test", "--state-dir", str(state_dir), "--admin-password", "top"
-        "secret"
-    )  # fmt: skip
+    where = ("--domain", "example.test", "--state-dir", str(state_dir))
+    done = sipxd("init", *where, "--admin-password", "topsecret")
     assert done.exit_code == 0, done.output
     return state_dir
 
@@ -64,6 +62,8 @@ def stand_in(configuration: Path, tmp_path: Path) -> Iterator[StandIn]:
             for line in self.rfile:
                 request = json.loads(line)
                 stand_in.asked.append(request)
+                if not stand_in.answers[request["command"]]:
+                    return
                 for message in stand_in.answers[request["command"]]:
                     self.wfile.write(json.dumps(message).encode() + b"\n")
 

@@ -184,4 +184,14 @@ def test_a_daemon_that_ends_in_between_is_said_so(sipxd: Sipxd, stand_in: Any) -
     stand_in.answers["user.list"] = []
     done = sipxd("user", "list")
     assert done.exit_code == 1
-    assert "sipxd" in done.stderr
+    assert "ended before it had answered" in done.stderr
+
+
+def test_a_daemon_that_does_not_answer_is_given_up(
+    sipxd: Sipxd, stand_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipxd.cli.daemon.ANSWER_TIME", 0.05)
+    stand_in.answers["user.list"] = [{"event": {}}]
+    done = sipxd("user", "list")
+    assert done.exit_code == 1
+    assert "did not answer" in done.stderr
