@@ -77,7 +77,7 @@ def shield(work: Coroutine[Any, Any, T]) -> Deferred[T]:
     middle of a change by that, so the cancellation ends the waiting only.
     """
     inner = Deferred.fromCoroutine(work)
-    if inner.called and not inner.paused:
+    if inner.called:  # nothing was waited for, as is usual
         return inner
     outer: Deferred[T] = Deferred()
 

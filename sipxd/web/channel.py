@@ -49,6 +49,7 @@ class Channel(HTTPChannel):
 
     def connectionMade(self) -> None:
         self.MAX_LENGTH = self.totalHeadersSize = self.site.header_limit
+        self.site.connections += 1
         self.site.waiting[self] = None
         super().connectionMade()
 
@@ -99,7 +100,9 @@ class Channel(HTTPChannel):
         super().loseConnection()
 
     def forceAbortClient(self) -> None:
-        self._abortingCall = None
+        pending, self._abortingCall = self._abortingCall, None
+        if pending is not None and pending.active():
+            pending.cancel()
         self.transport.abortConnection()
 
     # -- the sizes, and what is malformed --------------------------------------------------------

@@ -24,7 +24,7 @@ from prometheus_client.twisted import MetricsResource
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter
@@ -156,7 +156,6 @@ class LimitedSite(Site):
             longest = next(iter(self.waiting))
             del self.waiting[longest]
             longest.forceAbortClient()
-        self.connections += 1
         return super().buildProtocol(addr)
 
     def date(self) -> bytes:
@@ -218,9 +217,17 @@ def build_metrics_site(
     *, reactor: IReactorTime, registry: CollectorRegistry = REGISTRY
 ) -> LimitedSite:
     """The site with ``/metrics`` alone, for a plain listener on the loopback address."""
-    root = Resource()
-    root.putChild(b"metrics", MetricsResource(registry))
-    return LimitedSite(root, reactor, header_limit=16_384, body_limit=16_384, connection_limit=100)
+    app = Klein()
+    metrics = MetricsResource(registry)
+
+    @app.route("/metrics", methods=["GET"])
+    def get_metrics(request: Request) -> IResource:
+        return metrics
+
+    app.handle_errors(Exception)(_on_error)  # type: ignore[arg-type]
+    return LimitedSite(
+        app.resource(), reactor, header_limit=16_384, body_limit=16_384, connection_limit=100
+    )
 
 
 def _add_public_routes(app: Klein, ready: Callable[[], bool]) -> None:

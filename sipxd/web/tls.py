@@ -64,10 +64,11 @@ def load_context(certificate: Path, private_key: Path) -> CertificateOptions:
         )
     try:
         options = CertificateOptions(
-            privateKey=key,
-            certificate=chain[0],
-            extraCertChain=chain[1:],
-            insecurelyLowerMinimumTo=TLSVersion.TLSv1_2,  # "lower" than Twisted's own of today
+            # pyOpenSSL wants these types of cryptography; Twisted's annotations are older.
+            privateKey=key,  # type: ignore[arg-type]
+            certificate=chain[0],  # type: ignore[arg-type]
+            extraCertChain=chain[1:],  # type: ignore[arg-type]
+            insecurelyLowerMinimumTo=TLSVersion.TLSv1_2,  # whatever the default is
         )
         options.getContext()
     except (SSL.Error, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""A live HTTPS door on the loopback address, in front of services that keep everything in memory."""
+"""A live HTTPS door on the loopback address, before services that keep everything in memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class MemoryAccounts:
 
 
 class MemoryCalls:
-    """Calls that go the way their number says: 486 is busy, 408 does not answer, 0 stays silent."""
+    """Calls that go the way their number says: 486 is busy, 408 a time-out, 0000 stays silent."""
 
     def __init__(self) -> None:
         self.records: dict[str, CallRecord] = {}
@@ -92,7 +93,7 @@ class MemoryCalls:
 
     async def outcome(self, call_id: str) -> CallRecord:
         record = self.records[call_id]
-        if record.number == "0":
+        if record.number == "0000":
             try:
                 await defer.Deferred()
             except defer.CancelledError:
@@ -161,6 +162,7 @@ class Door:
         self.accounts = MemoryAccounts()
         self.calls = MemoryCalls()
         self.ready = True
+        self.pem = pem
         self.tls = ssl.create_default_context(cafile=pem)
 
     def request_in_thread(
@@ -186,6 +188,14 @@ class Door:
     ) -> defer.Deferred[Answer]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return deferToThread(self.request_in_thread, method, path, user, body, named)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Let the reactor run until ``condition`` holds; at most 5 s."""
+        for _ in range(500):
+            if condition():
+                return
+            await task.deferLater(reactor, 0.01)
+        raise AssertionError("waited 5 s in vain")
 
     def connect(self) -> ssl.SSLSocket:
         """A TLS connection; in a thread only."""
@@ -239,5 +249,3 @@ async def door(certificate: tuple[Path, Path], tmp_path: Path) -> Any:
         channel.forceAbortClient()
     clock.advance(60)
     await task.deferLater(reactor, 0.02)
-
-
