@@ -13,7 +13,6 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
@@ -186,7 +185,7 @@ class App(MultiService):
         site = build_metrics_site(reactor=self._reactor, registry=metrics.registry)
         self._listen(address, site, "[web] metrics_listen")
 
-    def _listen(self, address: ListenAddress, factory: Factory, option: str) -> IListeningPort:
+    def _listen(self, address: ListenAddress, factory: Any, option: str) -> IListeningPort:
         try:
             port: IListeningPort = self._reactor.listenTCP(
                 address.port, factory, interface=address.host

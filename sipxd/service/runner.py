@@ -17,11 +17,12 @@ from twisted.logger import Logger
 from sipxd.call import effects as do
 from sipxd.call.call import Phase
 from sipxd.call.record import CallRecord
-from sipxd.net.stack import ClientHandle, ServerHandle, SipStack
+from sipxd.net.legs import LegDriver
+from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.net.timers import Timer, TimerQueue
 from sipxd.sip import leg as sip
 from sipxd.sip.flow import Flow
-from sipxd.sip.message import Request, Response
+from sipxd.sip.message import Request
 from sipxd.sip.uac import Invitation, UacLeg
 from sipxd.sip.uas import UasLeg
 from sipxd.sip.usage import InviteUsage, LegState
@@ -31,7 +32,6 @@ _log = Logger()
 _RELAYED_HEADERS = frozenset(
     {"Content-Type", "Content-Disposition", "Info-Package", "Subject", "Accept"}
 )
-_KEPT_HANDLES = 8
 MAXIMUM_EVENTS = 1000
 """Events of one call that may wait; a flood beyond that is dropped and counted as a defect."""
 
@@ -81,19 +81,15 @@ class Surroundings(Protocol):
 
 
 class _Leg:
-    """A leg, its place in the SIP world, and what is open on it."""
+    """A leg by its name in the call, and the relayed requests of it that wait for the far side."""
 
-    __slots__ = ("clients", "id", "machine", "name", "requests", "servers", "timers")
+    __slots__ = ("driver", "id", "name", "requests")
 
-    def __init__(self, name: str, leg_id: str, machine: InviteUsage) -> None:
+    def __init__(self, name: str, leg_id: str, driver: LegDriver) -> None:
         self.name = name
         self.id = leg_id
-        self.machine = machine
-        self.clients: dict[str, ClientHandle] = {}
-        self.servers: dict[str, ServerHandle] = {}
+        self.driver = driver
         self.requests: dict[str, Request] = {}
-        """Relayed requests that wait for the far side."""
-        self.timers: dict[str, Timer] = {}
 
 
 class CallRunner:
@@ -132,25 +128,24 @@ class CallRunner:
 
     def add_incoming(self, name: str, leg_id: str, machine: UasLeg, handle: ServerHandle) -> None:
         """The leg of an INVITE that came in; its server transaction is known as ``invite``."""
-        leg = self._add(name, leg_id, machine)
-        leg.servers["invite"] = handle
+        self._add(name, leg_id, machine).driver.incoming(handle)
 
     def receive_request(self, name: str, handle: ServerHandle, request: Request) -> None:
         """A request within the dialog of a leg."""
-        self._post(lambda: self._requested(name, handle, request))
+        self._to_driver(name, lambda driver: driver.receive_request(handle, request))
 
     def receive_cancel(self, name: str) -> None:
         """The INVITE of an incoming leg was cancelled."""
-        self._post(lambda: self._cancelled(name))
+        self._to_driver(name, LegDriver.receive_cancel)
 
     def receive_ack(self, name: str, request: Request) -> None:
         """An ACK for a 2xx of a leg."""
-        self._post(lambda: self._acknowledged(name, request))
+        self._to_driver(name, lambda driver: driver.receive_ack(request))
 
     def leg(self, name: str) -> InviteUsage | None:
         """The machine of a leg, while there is one."""
         leg = self._legs.get(name)
-        return None if leg is None else leg.machine
+        return None if leg is None else leg.driver.machine
 
     @property
     def open_legs(self) -> int:
@@ -161,8 +156,8 @@ class CallRunner:
         """The dialogs of all legs that are up, as plain data by leg id."""
         out: dict[str, dict[str, Any]] = {}
         for leg in self._legs.values():
-            if leg.machine.state is LegState.UP:
-                plain = leg.machine.to_plain()
+            if leg.driver.machine.state is LegState.UP:
+                plain = leg.driver.machine.to_plain()
                 if plain is not None:
                     out[leg.id] = {**plain, "name": leg.name}
         return out
@@ -191,125 +186,34 @@ class CallRunner:
             self._timers.clear()
             self._around.over(self)
 
-    # -- what comes from the network -----------------------------------------------------------
+    def _to_driver(self, name: str, event: Callable[[LegDriver], None]) -> None:
+        def deliver() -> None:
+            leg = self._legs.get(name)
+            if leg is not None:
+                event(leg.driver)
 
-    def _requested(self, name: str, handle: ServerHandle, request: Request) -> None:
-        leg = self._legs.get(name)
-        if leg is None:
-            return
-        self._serial += 1
-        key = f"in-{self._serial}"
-        if len(leg.servers) >= _KEPT_HANDLES:
-            # Answered INVITEs stay for the repetition of their 2xx; only the last can need it.
-            answered = [k for k, h in leg.servers.items() if h.answered]
-            for old in answered[:-1]:
-                del leg.servers[old]
-        leg.servers[key] = handle
-        self._work(leg, leg.machine.receive_request(key, request))
+        self._post(deliver)
 
-    def _cancelled(self, name: str) -> None:
-        leg = self._legs.get(name)
-        if leg is not None and isinstance(leg.machine, UasLeg):
-            self._work(leg, leg.machine.cancelled())
-
-    def _acknowledged(self, name: str, request: Request) -> None:
-        leg = self._legs.get(name)
-        if leg is not None:
-            self._work(leg, leg.machine.receive_ack(request))
-
-    def _responded(self, leg: _Leg, key: str, event: Response | int) -> None:
-        if isinstance(event, int):
-            leg.clients.pop(key, None)
-            self._work(leg, leg.machine.request_failed(key, event))
-            return
-        if event.status >= 200 and event.cseq[1] != "INVITE":
-            leg.clients.pop(key, None)
-        self._work(leg, leg.machine.receive_response(key, event))
-
-    # -- effects of legs -----------------------------------------------------------------------
+    # -- what legs tell ------------------------------------------------------------------------
 
     def _add(self, name: str, leg_id: str, machine: InviteUsage) -> _Leg:
-        leg = self._legs[name] = _Leg(name, leg_id, machine)
+        def told(event: sip.Event) -> None:
+            self._told(leg, event)
+
+        driver = LegDriver(machine, self._stack, self._queue_of_timers, self._post, told)
+        leg = self._legs[name] = _Leg(name, leg_id, driver)
         self._around.leg_started(leg_id, self, name)
         return leg
 
-    def _work(self, leg: _Leg, outputs: list[sip.Output]) -> None:
-        for output in outputs:
-            match output:
-                case sip.SendRequest(key, request):
-                    self._send(leg, key, request)
-                case sip.SendResponse(key, response):
-                    self._respond(leg, key, response)
-                case sip.SendAck(request):
-                    self._send_ack(leg, request)
-                case sip.StartTimer(name, seconds):
-                    self._start_leg_timer(leg, name, seconds)
-                case sip.StopTimer(name):
-                    timer = leg.timers.pop(name, None)
-                    if timer is not None:
-                        timer.cancel()
-                case sip.SendCancel(key, headers):
-                    if key in leg.clients:
-                        self._stack.cancel(leg.clients[key], headers)
-                case sip.Abandon(key):
-                    handle = leg.clients.pop(key, None)
-                    if handle is not None:
-                        self._stack.abandon(handle)
-                case sip.Gone():
-                    self._gone(leg)
-                case sip.Relay(key, request):
-                    leg.requests[key] = request
-                    self._do(self.machine.leg_event(leg.name, output))
-                case _:
-                    self._do(self.machine.leg_event(leg.name, output))
-
-    def _flow(self, leg: _Leg) -> Flow:
-        if leg.machine.dialog is not None:
-            return leg.machine.dialog.flow
-        assert isinstance(leg.machine, UacLeg)
-        return leg.machine.invitation.flow
-
-    def _send(self, leg: _Leg, key: str, request: Request) -> None:
-        def on_event(event: Response | int) -> None:
-            self._post(lambda: self._responded(leg, key, event))
-
-        leg.clients[key] = self._stack.request(request, self._flow(leg), on_event)
-
-    def _send_ack(self, leg: _Leg, request: Request) -> None:
-        try:
-            self._stack.send(request, self._flow(leg))
-        except OSError as error:
-            # The peer repeats its 2xx, and gets the ACK then.
-            _log.debug(
-                "call {call}: an ACK was not sent: {error}", call=self.record.id, error=error
-            )
-
-    def _respond(self, leg: _Leg, key: str, response: Response) -> None:
-        handle = leg.servers.get(key)
-        if handle is None:
+    def _told(self, leg: _Leg, event: sip.Event) -> None:
+        if isinstance(event, sip.Gone):
+            if self._legs.get(leg.name) is leg:
+                del self._legs[leg.name]
+            self._around.leg_gone(leg.id)
             return
-        if response.status >= 200 and response.cseq[1] != "INVITE":
-            del leg.servers[key]
-        self._stack.respond(handle, response)
-
-    def _start_leg_timer(self, leg: _Leg, name: str, seconds: float) -> None:
-        running = leg.timers.pop(name, None)
-        if running is not None:
-            running.cancel()
-
-        def fire() -> None:
-            leg.timers.pop(name, None)
-            self._post(lambda: self._work(leg, leg.machine.timer(name)))
-
-        leg.timers[name] = self._queue_of_timers.schedule(seconds, fire)
-
-    def _gone(self, leg: _Leg) -> None:
-        for timer in leg.timers.values():
-            timer.cancel()
-        leg.timers.clear()
-        if self._legs.get(leg.name) is leg:
-            del self._legs[leg.name]
-        self._around.leg_gone(leg.id)
+        if isinstance(event, sip.Relay):
+            leg.requests[event.key] = event.request
+        self._do(self.machine.leg_event(leg.name, event))
 
     # -- effects of the call -------------------------------------------------------------------
 
@@ -331,10 +235,10 @@ class CallRunner:
                 case _:
                     leg = self._legs.get(effect.leg)
                     if leg is not None:
-                        self._work(leg, self._to_leg(leg, effect))
+                        leg.driver.work(self._to_leg(leg, effect))
 
     def _to_leg(self, leg: _Leg, effect: do.Effect) -> list[sip.Output]:
-        machine = leg.machine
+        machine = leg.driver.machine
         match effect:
             case do.Release(_, headers):
                 return machine.hang_up(headers)
@@ -387,8 +291,7 @@ class CallRunner:
         machine = UacLeg(local, invitation)
         machine.media.peer_agent = target.user_agent
         leg = self._add(ring.leg, leg_id, machine)
-        outputs = machine.start_held() if ring.held else machine.start(ring.sdp)
-        self._work(leg, outputs)
+        leg.driver.work(machine.start_held() if ring.held else machine.start(ring.sdp))
 
     def _start_timer(self, name: str, seconds: float) -> None:
         running = self._timers.pop(name, None)

@@ -1,0 +1,167 @@
+"""Drives one leg: carries its effects out on the stack and the timers, and feeds it what comes back.
+
+What the leg tells is handed on, in order.  Everything enters through ``post``, so that whoever owns
+several legs can put their events into one queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.logger import Logger
+
+from sipxd.net.stack import ClientHandle, ServerHandle, SipStack
+from sipxd.net.timers import Timer, TimerQueue
+from sipxd.sip import leg as sip
+from sipxd.sip.flow import Flow
+from sipxd.sip.message import Request, Response
+from sipxd.sip.uac import UacLeg
+from sipxd.sip.uas import UasLeg
+from sipxd.sip.usage import InviteUsage
+
+_log = Logger()
+
+INVITE = "invite"
+"""The key of the server transaction that an incoming leg began with."""
+_KEPT_HANDLES = 8
+
+
+class LegDriver:
+    """A leg on the network. ``on_event`` hears what it tells, `sipxd.sip.leg.Gone` last."""
+
+    __slots__ = (
+        "_clients",
+        "_on_event",
+        "_post",
+        "_serial",
+        "_servers",
+        "_stack",
+        "_timer_queue",
+        "_timers",
+        "machine",
+    )
+
+    def __init__(
+        self,
+        machine: InviteUsage,
+        stack: SipStack,
+        timers: TimerQueue,
+        post: Callable[[Callable[[], None]], None],
+        on_event: Callable[[sip.Event], None],
+    ) -> None:
+        self.machine = machine
+        self._stack = stack
+        self._timer_queue = timers
+        self._post = post
+        self._on_event = on_event
+        self._clients: dict[str, ClientHandle] = {}
+        self._servers: dict[str, ServerHandle] = {}
+        self._timers: dict[str, Timer] = {}
+        self._serial = 0
+
+    @property
+    def flow(self) -> Flow:
+        """Where the leg's messages go."""
+        if self.machine.dialog is not None:
+            return self.machine.dialog.flow
+        assert isinstance(self.machine, UacLeg)
+        return self.machine.invitation.flow
+
+    def incoming(self, handle: ServerHandle) -> None:
+        """The INVITE that the leg began with is answered through ``handle``."""
+        self._servers[INVITE] = handle
+
+    def receive_request(self, handle: ServerHandle, request: Request) -> None:
+        """A request of the peer within the dialog."""
+        self._serial += 1
+        key = f"in-{self._serial}"
+        if len(self._servers) >= _KEPT_HANDLES:
+            # Answered INVITEs stay for the repetition of their 2xx; only the last can need it.
+            answered = [k for k, h in self._servers.items() if h.answered]
+            for old in answered[:-1]:
+                del self._servers[old]
+        self._servers[key] = handle
+        self.work(self.machine.receive_request(key, request))
+
+    def receive_cancel(self) -> None:
+        """The peer's CANCEL for the INVITE that the leg began with."""
+        if isinstance(self.machine, UasLeg):
+            self.work(self.machine.cancelled())
+
+    def receive_ack(self, request: Request) -> None:
+        """The peer's ACK for a 2xx."""
+        self.work(self.machine.receive_ack(request))
+
+    def work(self, outputs: list[sip.Output]) -> None:
+        """Carry out what the leg wants, in order."""
+        for output in outputs:
+            kind = type(output)
+            if kind is sip.SendRequest:
+                self._send(output.key, output.request)  # type: ignore[union-attr]
+            elif kind is sip.SendResponse:
+                self._respond(output.key, output.response)  # type: ignore[union-attr]
+            elif isinstance(output, sip.SendAck):
+                self._send_ack(output.request)
+            elif isinstance(output, sip.StartTimer):
+                self._start_timer(output.name, output.seconds)
+            elif isinstance(output, sip.StopTimer):
+                timer = self._timers.pop(output.name, None)
+                if timer is not None:
+                    timer.cancel()
+            elif isinstance(output, sip.SendCancel):
+                if output.key in self._clients:
+                    self._stack.cancel(self._clients[output.key], output.headers)
+            elif isinstance(output, sip.Abandon):
+                handle = self._clients.pop(output.key, None)
+                if handle is not None:
+                    self._stack.abandon(handle)
+            else:
+                if isinstance(output, sip.Gone):
+                    self._stop()
+                self._on_event(output)  # type: ignore[arg-type]
+
+    def _send(self, key: str, request: Request) -> None:
+        def on_event(event: Response | int) -> None:
+            self._post(lambda: self._responded(key, event))
+
+        self._clients[key] = self._stack.request(request, self.flow, on_event)
+
+    def _responded(self, key: str, event: Response | int) -> None:
+        if isinstance(event, int):
+            self._clients.pop(key, None)
+            self.work(self.machine.request_failed(key, event))
+            return
+        if event.status >= 200 and (event.status >= 300 or event.cseq[1] != "INVITE"):
+            self._clients.pop(key, None)
+        self.work(self.machine.receive_response(key, event))
+
+    def _send_ack(self, request: Request) -> None:
+        try:
+            self._stack.send(request, self.flow)
+        except OSError as error:
+            # The peer repeats its 2xx, and gets the ACK then.
+            _log.debug("an ACK was not sent: {error}", error=error)
+
+    def _respond(self, key: str, response: Response) -> None:
+        handle = self._servers.get(key)
+        if handle is None:
+            return
+        if response.status >= 200 and response.cseq[1] != "INVITE":
+            del self._servers[key]
+        self._stack.respond(handle, response)
+
+    def _start_timer(self, name: str, seconds: float) -> None:
+        running = self._timers.pop(name, None)
+        if running is not None:
+            running.cancel()
+        self._timers[name] = self._timer_queue.schedule(seconds, self._timer_fired, name)
+
+    def _timer_fired(self, name: str) -> None:
+        self._timers.pop(name, None)
+        self._post(lambda: self.work(self.machine.timer(name)))
+
+    def _stop(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._servers.clear()
