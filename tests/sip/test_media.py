@@ -221,7 +221,8 @@ def test_held_answer_keeps_m_lines_and_codecs_and_is_inactive() -> None:
     answer = held_answer(offer, "192.0.2.1", key=no_key)
     assert answer.encode() == (
         b"v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
-        b"m=audio 9 RTP/AVP 0 96\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 stereo=1\r\na=inactive\r\n"
+        b"m=audio 9 RTP/AVP 0 96\r\n"
+        b"a=rtpmap:96 opus/48000/2\r\na=fmtp:96 stereo=1\r\na=inactive\r\n"
         b"m=video 0 RTP/AVP 97\r\n"
     )
 
