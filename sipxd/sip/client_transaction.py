@@ -143,7 +143,7 @@ class ClientInvite:
         """A timer has fired."""
         state = self.state
         if name == "A":
-            if state is not ClientState.CALLING:
+            if state is not ClientState.CALLING or self._reliable:
                 return NOTHING
             self._interval *= 2
             return (Send(self._data), StartTimer("A", self._interval))
@@ -230,7 +230,7 @@ class ClientNonInvite:
     def timer(self, name: str) -> Effects:
         """A timer has fired."""
         waiting = self.state is ClientState.TRYING or self.state is ClientState.PROCEEDING
-        if name == "E" and waiting:
+        if name == "E" and waiting and not self._reliable:
             if self.state is ClientState.TRYING:
                 self._interval = min(2 * self._interval, T2)
             else:

@@ -129,7 +129,7 @@ class ServerInvite:
     def timer(self, name: str) -> Effects:
         """A timer has fired."""
         state = self.state
-        if name == "G" and state is ServerState.COMPLETED:
+        if name == "G" and state is ServerState.COMPLETED and not self._reliable:
             self._interval = min(2 * self._interval, T2)
             return (Send(self._data), StartTimer("G", self._interval))
         if name == "H" and state is ServerState.COMPLETED:
@@ -167,6 +167,7 @@ class ServerNonInvite:
             return (Send(data),)
         if self._reliable:
             self.state = ServerState.TERMINATED
+            self._data = b""
             return (Send(data), TERMINATED)
         self.state = ServerState.COMPLETED
         self._data = data
