@@ -50,7 +50,7 @@ def undeclared(folder: str, declared: set[str]) -> set[str]:
     return {
         f"{path.relative_to(ROOT)} imports {name}"
         for path, name in imported(folder)
-        if name not in sys.stdlib_module_names and name not in own and name != folder
+        if name not in sys.stdlib_module_names and name not in own and not name.startswith(folder)
         if not declared
         & {normal(PROVIDED.get(name, name)), *map(normal, distributions.get(name, []))}
     }
