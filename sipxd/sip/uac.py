@@ -6,6 +6,8 @@ another branch of a fork, gets an ACK (with an answer where the INVITE had no SD
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from sipxd.sip import session_timer
@@ -52,9 +54,17 @@ class Invitation:
 class UacLeg(InviteUsage):
     """A leg that we call."""
 
-    def __init__(self, local: Local, invitation: Invitation) -> None:
+    def __init__(
+        self,
+        local: Local,
+        invitation: Invitation,
+        authorize: Callable[[Response], tuple[Header, ...] | None] = lambda response: None,
+    ) -> None:
+        """``authorize`` gives the headers that answer a challenge (401, 407), or None."""
         super().__init__(local, LegMedia(local.address, local.random))
         self.invitation = invitation
+        self._authorize = authorize
+        self._challenged = False
         self._tag = local.token()
         self._cseq = 0
         self._interval = max(local.session_expires, session_timer.MINIMUM)
@@ -145,6 +155,13 @@ class UacLeg(InviteUsage):
             minimum = session_timer.minimum_of(response)
             if self._interval < minimum <= 7200:
                 self._interval = self._minimum = minimum
+                return self._send_invite()
+        if response.status in (401, 407) and self._cancelled is None and not self._challenged:
+            credentials = self._authorize(response)
+            if credentials is not None:
+                self._challenged = True
+                headers = (*self.invitation.headers, *credentials)
+                self.invitation = attrs.evolve(self.invitation, headers=headers)
                 return self._send_invite()
         agent = response.get("Server") or response.get("User-Agent") or ""
         return self._refused(response.status, response.reason, agent)
