@@ -14,7 +14,7 @@ from rich.console import Console
 
 from sipxd import config
 from sipxd.config import Config
-from sipxd.errors import BadInput
+from sipxd.errors import BadInput, ConfigError
 
 # A pipe has no width; what reads it shall get whole lines.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
@@ -59,7 +59,7 @@ def become_owner(directory: Path) -> None:
     """As root, go on as the user to whom the directory belongs.
 
     Files that root made in the state directory could not be opened by the daemon: SQLite makes
-    its journals even for a reader.
+    its journals even for a reader.  Raises ConfigError where this user could not run sipxd at all.
     """
     if os.geteuid() != 0 or not directory.is_dir():
         return
@@ -72,3 +72,8 @@ def become_owner(directory: Path) -> None:
         os.setgroups([status.st_gid])
     os.setgid(status.st_gid)
     os.setuid(status.st_uid)
+    if not os.access(os.__file__, os.R_OK):
+        raise ConfigError(
+            f"{directory} belongs to a user who cannot read {os.__file__}; install sipxd where he "
+            "can, for example in /opt/sipxd"
+        )
