@@ -18,12 +18,12 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from sipxd import metrics
 from sipxd.errors import Overloaded, Unauthorized
 from sipxd.service.guessing import GuessGuard
 from sipxd.service.vault import generate_password, hash_pin, pin_matches
+from sipxd.store.threads import start_pool
 
 T = TypeVar("T")
 
@@ -47,8 +47,7 @@ class Logins:
         self._reactor = reactor
         self._time = cast(IReactorTime, reactor)
         self._guard = GuessGuard()
-        self._thread = ThreadPool(0, 1, "sipxd-pin")
-        self._thread.start()
+        self._thread = start_pool(1, "sipxd-pin")
         self._one_at_a_time = DeferredLock()
         self._waiting = 0
         self._process_key = os.urandom(32)

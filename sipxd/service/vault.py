@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import string
 from pathlib import Path
 
 import argon2
@@ -24,6 +25,8 @@ PURPOSE = b"sipxd sip-password 1"
 
 MAX_SECRET = 128
 """Most characters of a PIN or a SIP password."""
+
+_CLEAR = "".join(sorted(set(string.ascii_letters + string.digits) - set("0O1lI")))
 
 _hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
@@ -110,5 +113,5 @@ def generate_pin() -> str:
 
 
 def generate_password() -> str:
-    """A random password of 20 letters, digits, ``-`` and ``_``: 120 bits."""
-    return secrets.token_urlsafe(15)
+    """A random password of 20 letters and digits (116 bits) that can be read aloud."""
+    return "".join(secrets.choice(_CLEAR) for _ in range(20))

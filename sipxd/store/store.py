@@ -9,7 +9,7 @@ stored, and its Deferred fires, only after the commit.  The queue is bounded.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -19,13 +19,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReac
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 from sipxd import metrics
 from sipxd.call.record import CallUnit
 from sipxd.errors import Overloaded, SipxdError
 from sipxd.store import calls
 from sipxd.store.engine import check, create_engine
+from sipxd.store.threads import start_pool
 
 T = TypeVar("T")
 
@@ -71,8 +71,8 @@ class Store:
         self._limit = queue_limit
         self._write_engine = create_engine(url)
         self._read_engine = create_engine(url, read_only=True, size=READERS)
-        self._writer = ThreadPool(1, 1, "sipxd-store-writer")
-        self._readers = ThreadPool(0, READERS, "sipxd-store-reader")
+        self._writer = start_pool(1, "sipxd-store-writer")
+        self._readers = start_pool(READERS, "sipxd-store-reader")
         self._queue: deque[_Write] = deque()
         self._functions = 0  # how many of the queue are functions: nobody lets those wait
         self._writing = False
@@ -81,8 +81,6 @@ class Store:
         self._reads = 0
         self._closed = False
         self._idle: list[Deferred[None]] = []
-        self._writer.start()
-        self._readers.start()
 
     @classmethod
     def open(cls, url: str, reactor: IReactorFromThreads, queue_limit: int) -> Store:
@@ -254,6 +252,3 @@ class Store:
 def _store_failed(name: str, error: sa.exc.DBAPIError) -> StoreFailed:
     reason = str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
     return StoreFailed(f"the database failed at {name!r}, nothing was stored: {reason}")
-
-
-__all__: Sequence[str] = ["Store", "StoreFailed"]
