@@ -1,4 +1,4 @@
-"""Drives one leg: carries its effects out on the stack and the timers, and feeds it what comes back.
+"""Drives one leg: carries out its effects on stack and timers, and feeds it what comes back.
 
 What the leg tells is handed on, in order.  Everything enters through ``post``, so that whoever owns
 several legs can put their events into one queue.

@@ -204,6 +204,8 @@ class ServerTransactions:
         if response.status >= 200:
             handle.answered = True
             entry.handle = None
+        if self._table.get(entry.key) is not entry:
+            return  # it has ended: nobody waits for an answer any more
         self._run(entry, entry.machine.respond(response.status, handle._data))
 
     def _open(self, request: Request, key: str, digest: int, flow: Flow, reply: Flow) -> None:
