@@ -110,13 +110,14 @@ class App(MultiService):
         self.timers = TimerQueue(reactor)
         self._opened.append(self.timers.stop)
         self._start_sip()
-        lost = await self.calls.mark_lost()
-        if lost:
-            _log.warn("{count} calls had not ended when sipxd stopped last time", count=lost)
+        # First of all: where another daemon has this state directory, nothing may be touched.
         commands = make_commands(self.accounts, self.calls)
         admin = AdminSocket(config.admin_socket, reactor, commands)
         admin.start()
         self._opened.append(admin.stop)
+        lost = await self.calls.mark_lost()
+        if lost:
+            _log.warn("{count} calls had not ended when sipxd stopped last time", count=lost)
         site = build_site(config, self.accounts, self.calls, lambda: self._ready, reactor=reactor)
         for address in config.web.addresses:
             factory = TLSMemoryBIOFactory(context, False, site)

@@ -1,8 +1,9 @@
 """The bridge: two legs whose media meet, and the one primitive that makes them meet.
 
-`join(x, y)` shows y what x offers and x what y answers.  A join may need more: where x has been shown
-something else meanwhile, descriptions are carried to and fro until both hold what the other says, for
-two rounds at the most.  A phone's own offer (hold, resume, codec change) is relayed the same way.
+`join(x, y)` shows y what x offers and x what y answers.  A join may need more: where x has been
+shown something else meanwhile, descriptions are carried to and fro until both hold what the other
+says, for two rounds at the most.  A phone's own offer (hold, resume, codec change) is relayed the
+same way.
 
 ::
 
@@ -60,7 +61,8 @@ class _Exchange:
 class Bridge:
     """Two legs, by name.
 
-    ``said`` is each leg's latest description of itself, ``shown`` what it was last shown of the other.
+    ``said`` is each leg's latest description of itself, ``shown`` what it was last shown of the
+    other.
     """
 
     def __init__(self, near: str, far: str) -> None:

@@ -284,5 +284,3 @@ def refusal_sentence(status: int, text: str) -> str:
     return (
         known if known is not None else f"The other side refused the call: {status} {text}".strip()
     )
-
-

@@ -3,7 +3,7 @@
 ::
 
     phase     event                               next
-    NEAR      a phone of the user answers         FAR: it is held, the destination rings with its offer
+    NEAR      a phone of the user answers         FAR: it is held, the destination rings
     NEAR      it refuses an INVITE without SDP    the same phone again, with a held offer
     NEAR      nobody answers                      ENDED
     FAR       183 with SDP                        the caller is shown a preview

@@ -1,7 +1,7 @@
 """What a call tells its runner to do, always about legs by their names.
 
-Frozen values, worked off in order by `sipxd.service.runner`.  The events that come back are those of
-`sipxd.sip.leg`.
+Frozen values, worked off in order by `sipxd.service.runner`.  The events that come back are those
+of `sipxd.sip.leg`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from sipxd.sip.message import Header, Request
 class Target:
     """Where a branch goes: a Request-URI, and the flow that leads there.
 
-    ``routes`` are Route values (a registered Path); ``user_agent`` is what the phone calls itself, as
-    far as it is known.
+    ``routes`` are Route values (a registered Path); ``user_agent`` is what the phone calls itself,
+    as far as it is known.
     """
 
     uri: str

@@ -12,9 +12,9 @@ Parallel branches, each with its own timer; the first answer wins.
     CANCELLED      answered               CANCELLED: the late answer is dropped again
     any other      any other              no change
 
-A refusal, 6xx included, ends its branch only.  When the last branch has ended without an answer the
-search has failed with the best of the responses.  Every branch ends as exactly one of WON, CANCELLED
-and REFUSED; at most one is WON.
+A refusal, 6xx included, ends its branch only.  When the last branch has ended without an answer
+the search has failed with the best of the responses.  Every branch ends as exactly one of WON,
+CANCELLED and REFUSED; at most one is WON.
 """
 
 from __future__ import annotations

@@ -96,6 +96,8 @@ class Calls:
         self._incoming: dict[ServerHandle, tuple[CallRunner, str]] = {}
         self._invites: dict[str, ServerHandle] = {}
         self._shy: dict[str, None] = {}
+        self._calls_of: dict[int, set[str]] = {}
+        """The ids of a user's click-to-calls under way."""
         self._starts: dict[int, deque[float]] = {}
         self._observers: list[Callable[[CallRecord], None]] = []
         self._stack: SipStack | None = None
@@ -122,9 +124,9 @@ class Calls:
     # -- click-to-call -------------------------------------------------------------------------
 
     async def click_to_call(self, user: User, number: str, *, source: str) -> CallRecord:
-        """Ring the user's own phones, then ``number``, and bridge the two; ``source`` is his address.
+        """Ring the user's own phones, then ``number``, and bridge the two.
 
-        The call is committed when this returns.  While it lives, the same user and number again
+        ``source`` is the address that asked.  The call is committed when this returns.  While it lives, the same user and number again
         give the same call.  Raises BadInput, Forbidden, NotFound, TooManyCalls, Overloaded.
         """
         cleaned = clean_number(number)
@@ -198,19 +200,16 @@ class Calls:
         """The user's own caps, and the daemon's."""
         limits = self._config.limits
         pending = sum(
-            1
-            for live in self._live.values()
-            if live.key is not None
-            and live.key[0] == user.id
-            and live.runner.machine.phase not in (Phase.BRIDGED, Phase.ENDED)
-        ) if len(self._by_key) > limits.user_calls_pending else 0  # fmt: skip
+            self._live[call].runner.machine.phase not in (Phase.BRIDGED, Phase.ENDED)
+            for call in self._calls_of.get(user.id, ())
+        )
         if pending >= limits.user_calls_pending:
             raise TooManyCalls(
                 f"{pending} calls of {user.name} are being set up already; wait for one of them.",
                 retry_after=5,
             )
         now = self._now()
-        starts = self._starts.setdefault(user.id, deque())
+        starts = self._starts.setdefault(user.id, deque(maxlen=limits.user_calls_per_minute))
         while starts and starts[0] <= now - 60:
             starts.popleft()
         if len(starts) >= limits.user_calls_per_minute:
@@ -339,6 +338,7 @@ class Calls:
         live = self._live[runner.record.id] = _Live(runner, key)
         if key is not None:
             self._by_key[key] = runner.record.id
+            self._calls_of.setdefault(key[0], set()).add(runner.record.id)
         metrics.calls_started.inc()
         metrics.calls_live.set(len(self._live))
         return live
@@ -437,9 +437,15 @@ class Calls:
         """Forget a call once it is over and everything of it is stored."""
         if not live.over or live.commits:
             return
-        self._live.pop(live.runner.record.id, None)
-        if live.key is not None and self._by_key.get(live.key) == live.runner.record.id:
-            del self._by_key[live.key]
+        call = live.runner.record.id
+        self._live.pop(call, None)
+        if live.key is not None:
+            if self._by_key.get(live.key) == call:
+                del self._by_key[live.key]
+            own = self._calls_of.get(live.key[0], set())
+            own.discard(call)
+            if not own:
+                self._calls_of.pop(live.key[0], None)
         metrics.calls_live.set(len(self._live))
 
     # -- surroundings of the runners -----------------------------------------------------------

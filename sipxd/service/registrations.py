@@ -33,7 +33,8 @@ class Registrations:
 
     async def load(self) -> None:
         """Take up what was stored before a restart."""
-        self._bindings = await self._store.read("load bindings", stored.load_all)
+        now = self._now()
+        self._bindings = await self._store.read("bindings", lambda c: stored.load_all(c, now))
 
     def of(self, user: User) -> tuple[Binding, ...]:
         """The bindings of ``user`` that hold now, the preferred ones first."""

@@ -1,8 +1,8 @@
 """The runner: one call's machine, its legs, and the order in which things happen to them.
 
-Events stand in a queue; one is worked off to its end before the next, its effects in their order, and
-nothing re-enters a machine.  An effect that fails comes back as an event.  Every step of the call is
-handed to the store in order; SIP does not wait for it.
+Events stand in a queue; one is worked off to its end before the next, its effects in their order,
+and nothing re-enters a machine.  An effect that fails comes back as an event.  Every step of the
+call is handed to the store in order; SIP does not wait for it.
 """
 
 from __future__ import annotations

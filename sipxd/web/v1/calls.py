@@ -23,6 +23,7 @@ from sipxd.web.services import Accounts, Calls
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+_LIMIT = re.compile(r"[0-9]{1,3}", re.ASCII)
 _CALL_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -142,7 +143,7 @@ def _limit(request: Request) -> int:
     text = _parameter(request, "limit")
     if text is None:
         return DEFAULT_LIMIT
-    if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= MAX_LIMIT:
+    if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= MAX_LIMIT:
         raise BadInput(f"limit is a number from 1 to {MAX_LIMIT}.", field="limit")
     return int(text)
 
