@@ -199,6 +199,10 @@ class App(MultiService):
         self._opened.append(port.stopListening)
         return port
 
+    async def probe(self) -> None:
+        """A sign of life: the reactor came here and the database answers. Raises where not."""
+        await self.store.read("probe", lambda connection: connection.exec_driver_sql("SELECT 1"))
+
     async def stop(self) -> None:
         """End calls with BYE, write down what is left to write, close every port."""
         self._ready = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from twisted.logger import ILogObserver, Logger, globalLogBeginner
 from twisted.python.components import Componentized
 from twisted.python.usage import Options as UsageOptions
 
-from sipxd import config, log, sdnotify
+from sipxd import config, log
 from sipxd.app import App
 from sipxd.config import Config
 from sipxd.errors import ConfigError
+from sipxd.sdnotify import Notifier
 
 _log = Logger()
 
@@ -44,6 +46,8 @@ class Daemon(Service):
         self._reactor = reactor
         self._app: App | None = None
         self._started: Deferred[None] | None = None
+        self._notifier = Notifier.from_environment()
+        self._stop_watching: Callable[[], None] = lambda: None
         self.exit_status = 0
         """What the process should end with: 1 after a failed start."""
 
@@ -68,7 +72,8 @@ class Daemon(Service):
             _log.failure("sipxd cannot start")
             self._give_up("cannot start because of an internal error; its log says more")
         else:
-            sdnotify.notify("READY=1")
+            self._notifier.ready(f"taking calls for {self._config.domain}")
+            self._stop_watching = self._notifier.watch(self._app.probe, self._reactor)
 
     def _give_up(self, sentence: str) -> None:
         self.exit_status = 1
@@ -81,7 +86,8 @@ class Daemon(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        sdnotify.notify("STOPPING=1")
+        self._notifier.stopping()
+        self._stop_watching()
         if self._started is not None:
             await self._started
         if self._app is not None:
