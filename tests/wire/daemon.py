@@ -25,7 +25,14 @@ SIPXD = Path(sys.executable).with_name("sipxd")
 TWISTD = Path(sys.executable).with_name("twistd")
 ADMIN_PASSWORD = "wire-admin-Secret-77"
 
-GAUGES = ("sipxd_calls_live", "sipxd_dialogs", "sipxd_transactions", "sipxd_timers")
+GAUGES = (
+    "sipxd_calls_live",
+    "sipxd_legs_live",
+    'sipxd_sip_transactions{side="client"}',
+    'sipxd_sip_transactions{side="server"}',
+    "sipxd_timers",
+    "sipxd_store_queue_length",
+)
 """What must be back at zero when all calls are over."""
 
 _given: set[int] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from daemon import Client
 from sipp import Phone
-from steps import OFFERLESS, answer, has, invited, receive, reply, sdp
+from steps import OFFERLESS, answer, has, invited, lacks, receive, reply, sdp
 
 RING_TIMEOUT = 3
 """Seconds a phone may ring in the daemon that most tests share."""
@@ -61,7 +61,7 @@ def offered(other: Phone) -> str:
     """The callee's phone is called with the offer of the caller's phone."""
     return invited(
         has(f"m=audio {other.media} ", "body"),
-        has("a=sendrecv", "body"),
+        lacks("a=(inactive|sendonly|recvonly)", "body"),
         has("[0-9]", "Max-Forwards"),
     )
 

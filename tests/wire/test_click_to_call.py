@@ -61,7 +61,7 @@ def test_callee_does_not_ring_before_the_user_has_answered(pair: Pair) -> None:
         invited(OFFERLESS), answer(180), pause(1000), answer(200, body=sdp(a.media)),
         receive("ACK"), joined(a, b), hung_up(),
     )  # fmt: skip
-    b.start(answered_by(b, a), hang_up())
+    b.start(answered_by(b, a), pause(200), hang_up())
     call = pair.call()
     until(lambda: "SIP/2.0 180" in a.messages(), "the user's phone to ring")
     assert pair.client.record(call)["state"] == "ringing-caller"
@@ -97,7 +97,7 @@ def test_a_phone_that_refuses_offerless_invites_gets_an_offer(pair: Pair, code: 
         goto("end"),
         label("offered"),
         answer(180, agent),
-        answer(200, agent, body=sdp(a.media)),
+        answer(200, agent, body=sdp(a.media, "inactive")),
         receive("ACK"),
         joined(a, b),
         hung_up(),
@@ -124,10 +124,10 @@ def test_a_refusal_of_offerless_invites_is_remembered_per_model(pair: Pair) -> N
     assert pair.client.call(b.user, wait=True).status == 502
     learning.finish()
     a.start(
-        invited(has("m=audio", "body")), answer(200, model, body=sdp(a.media)),
+        invited(has("m=audio", "body")), answer(200, model, body=sdp(a.media, "inactive")),
         receive("ACK"), joined(a, b), hung_up(),
     )  # fmt: skip
-    b.start(answered_by(b, a), hang_up())
+    b.start(answered_by(b, a), pause(200), hang_up())
     pair.call()
     pair.finish()
 
@@ -358,7 +358,7 @@ def test_every_contact_of_the_user_rings_and_a_busy_one_does_not_end_it(
         label("end"), pause(1),
         calls=2,
     )  # fmt: skip
-    callee.start(answered_by(callee, phone), hang_up())
+    callee.start(answered_by(callee, phone), pause(200), hang_up())
     assert daemon.client(user).call(callee.user).status == 200
     phone.finish()
     callee.finish()

@@ -10,7 +10,7 @@ import pytest
 from daemon import TWISTD, Daemon
 from roles import answered_by, joined, picked_up
 from sipp import Phone
-from steps import hang_up, hung_up
+from steps import hang_up, hung_up, pause
 
 PIN = "pin4711Zk"
 
@@ -35,7 +35,7 @@ def test_curl_makes_the_call(fresh: Daemon, tmp_path: Path) -> None:
         a.register()
         b.register()
         a.start(picked_up(a), joined(a, b), hung_up())
-        b.start(answered_by(b, a), hang_up())
+        b.start(answered_by(b, a), pause(200), hang_up())
         url = f"https://200:{PIN}@127.0.0.1:{fresh.web_port}/sipxconfig/rest/call/201"
         done = subprocess.run(
             ["curl", "--insecure", "-X", "PUT", url, "--silent", "--show-error", "--include"],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from daemon import Daemon
 from roles import Pair, answered_by, joined, picked_up
 from sipp import Phone
-from steps import hang_up, hung_up, register_refused
+from steps import hang_up, hung_up, pause, register_refused
 
 
 def test_wrong_password_and_unknown_user_are_refused_alike(
@@ -39,6 +39,6 @@ def test_registering_twice_is_one_phone(pair: Pair) -> None:
     a, b = pair.caller, pair.callee
     b.register()
     a.start(picked_up(a), joined(a, b), hung_up())
-    b.start(answered_by(b, a), hang_up())
+    b.start(answered_by(b, a), pause(200), hang_up())
     pair.call()
     pair.finish()
