@@ -98,6 +98,8 @@ def format_line(event: LogEvent) -> str:
             traceback = failure.getTraceback()
         except Exception:  # an exception whose own text cannot be made
             traceback = repr(failure.type)
+        if len(traceback) > MAX_TRACEBACK:  # its end says what happened
+            traceback = "... " + traceback[-MAX_TRACEBACK:].partition("\n")[2]
         parts.append(f"| {_clean(traceback.strip(), MAX_TRACEBACK)}")
     return " ".join(parts)
 
