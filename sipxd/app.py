@@ -27,6 +27,8 @@ from sipxd.service.accounts import Accounts
 from sipxd.service.admin import AdminSocket
 from sipxd.service.calls import Calls
 from sipxd.service.commands import make_commands
+from sipxd.service.live import LiveCalls
+from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
 from sipxd.service.signalling import Signalling
 from sipxd.service.vault import Vault
@@ -47,19 +49,28 @@ class _StackMetrics:
 
     def collect(self) -> Iterator[Metric]:
         """The families of this moment."""
+        counts = self._app.stack.counts
         events = CounterMetricFamily(
             "sipxd_sip_events", "What the SIP stack dropped, refused or repeated", labels=["event"]
         )
-        for name, count in sorted(self._app.stack.counts.items()):
+        for name, count in sorted(counts.items()):
             events.add_metric([name], count)
         yield events
+        yield CounterMetricFamily(
+            "sipxd_sip_malformed",
+            "Packets dropped because they are no message",
+            counts["unparsable"],
+        )
+        yield CounterMetricFamily(
+            "sipxd_sip_rejected", "Requests answered with an error", counts["request_invalid"]
+        )
         transactions = GaugeMetricFamily(
             "sipxd_sip_transactions", "SIP transactions, lingering ones included", labels=["side"]
         )
         transactions.add_metric(["client"], self._app.stack.client_count)
         transactions.add_metric(["server"], self._app.stack.server_count)
         yield transactions
-        yield GaugeMetricFamily("sipxd_legs_live", "Legs of calls", self._app.calls.leg_count)
+        yield GaugeMetricFamily("sipxd_legs_live", "Legs of calls", self._app.table.leg_count)
         yield GaugeMetricFamily("sipxd_timers", "Timers that wait", len(self._app.timers))
 
 
@@ -69,6 +80,7 @@ class App(MultiService):
     store: Store
     accounts: Accounts
     registrations: Registrations
+    table: LiveCalls
     calls: Calls
     stack: SipStack
     timers: TimerQueue
@@ -115,7 +127,7 @@ class App(MultiService):
         admin = AdminSocket(config.admin_socket, reactor, commands)
         admin.start()
         self._opened.append(admin.stop)
-        lost = await self.calls.mark_lost()
+        lost = await recover(self.store, self.table, self.stack, self.timers)
         if lost:
             _log.warn("{count} calls had not ended when sipxd stopped last time", count=lost)
         site = build_site(config, self.accounts, self.calls, lambda: self._ready, reactor=reactor)
@@ -128,9 +140,12 @@ class App(MultiService):
 
     def _start_sip(self) -> None:
         config = self.config
-        self.calls = Calls(config, self.accounts, self.registrations, self.store, self.timers)
+        self.table = LiveCalls(self.store, self.timers, session_expires=config.call.session_expires)
+        self.calls = Calls(
+            config, self.accounts, self.registrations, self.store, self.table, self.timers
+        )
         signalling = Signalling(
-            config, self.accounts, self.registrations, self.calls, random=os.urandom
+            config, self.accounts, self.registrations, self.calls, self.table, random=os.urandom
         )
         self.stack = SipStack(
             self._reactor,
@@ -153,11 +168,9 @@ class App(MultiService):
             self.stack.add_transport(transport)
             self.transports.append(transport)
             _log.info("SIP on {listener}", listener=transport.listener)
-        self.calls.join_stack(
-            self.stack,
-            self._tone("ringback", config.call.ringback),
-            self._tone("busy_tone", config.call.busy_tone),
-        )
+        self.table.join_stack(self.stack)
+        self.calls.ringback = self._tone("ringback", config.call.ringback)
+        self.calls.busy_tone = self._tone("busy_tone", config.call.busy_tone)
 
     def _tone(self, option: str, uri: str) -> Target | None:
         """The target that plays a tone. Raises ConfigError where its host is no IP address."""

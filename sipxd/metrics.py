@@ -6,11 +6,12 @@ child by its labels costs more than the rest.
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+disable_created_metrics()  # type: ignore[no-untyped-call]
 registry = CollectorRegistry()
 ProcessCollector(registry=registry)
 PlatformCollector(registry=registry)
@@ -27,20 +28,12 @@ def _gauge(name: str, text: str) -> Gauge:
 
 # -- SIP -----------------------------------------------------------------------------------------
 
-sip_messages_received = _counter("sip_messages_received", "SIP messages received and parsed")
-sip_messages_sent = _counter("sip_messages_sent", "SIP messages sent, retransmissions included")
-sip_malformed = _counter("sip_malformed", "Packets dropped because they are no SIP message")
-sip_rejected = _counter("sip_rejected", "SIP requests answered with an error for their form")
 sip_refused_full = _counter(
     "sip_refused_full", "Requests refused because a table or queue was full", ("table",)
 )
-sip_refused_full_transactions = sip_refused_full.labels("transactions")
 sip_refused_full_calls = sip_refused_full.labels("calls")
 sip_refused_full_bindings = sip_refused_full.labels("bindings")
 sip_refused_full_store_queue = sip_refused_full.labels("store_queue")
-retransmissions_absorbed = _counter(
-    "retransmissions_absorbed", "Repeated packets answered from the transaction"
-)
 
 # -- store ---------------------------------------------------------------------------------------
 

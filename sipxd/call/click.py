@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from sipxd.call.bridge import Bridge
 from sipxd.call.call import Call, Destination, Phase, refusal_sentence
 from sipxd.call.effects import (
@@ -62,7 +64,7 @@ class ClickToCall(Call):
         devices: Destination,
         destination: Destination,
         *,
-        shy: frozenset[str] = frozenset(),
+        shy: Container[str] = (),
         ringback: Target | None = None,
         busy_tone: Target | None = None,
     ) -> None:

@@ -126,9 +126,20 @@ class CallRunner:
         """End the call from outside."""
         self._post(lambda: self._do(self.machine.hang_up(who, sentence)))
 
-    def add_incoming(self, name: str, leg_id: str, machine: UasLeg, handle: ServerHandle) -> None:
-        """The leg of an INVITE that came in; its server transaction is known as ``invite``."""
-        self._add(name, leg_id, machine).driver.incoming(handle)
+    def add(
+        self, name: str, leg_id: str, machine: InviteUsage, handle: ServerHandle | None = None
+    ) -> LegDriver:
+        """Take in a leg; one that came in is answered through the ``handle`` of its INVITE."""
+
+        def told(event: sip.Event) -> None:
+            self._told(leg, event)
+
+        driver = LegDriver(machine, self._stack, self._queue_of_timers, self._post, told)
+        if handle is not None:
+            driver.incoming(handle)
+        leg = self._legs[name] = _Leg(name, leg_id, driver)
+        self._around.leg_started(leg_id, self, name)
+        return driver
 
     def receive_request(self, name: str, handle: ServerHandle, request: Request) -> None:
         """A request within the dialog of a leg."""
@@ -195,15 +206,6 @@ class CallRunner:
         self._post(deliver)
 
     # -- what legs tell ------------------------------------------------------------------------
-
-    def _add(self, name: str, leg_id: str, machine: InviteUsage) -> _Leg:
-        def told(event: sip.Event) -> None:
-            self._told(leg, event)
-
-        driver = LegDriver(machine, self._stack, self._queue_of_timers, self._post, told)
-        leg = self._legs[name] = _Leg(name, leg_id, driver)
-        self._around.leg_started(leg_id, self, name)
-        return leg
 
     def _told(self, leg: _Leg, event: sip.Event) -> None:
         if isinstance(event, sip.Gone):
@@ -290,8 +292,8 @@ class CallRunner:
         )
         machine = UacLeg(local, invitation)
         machine.media.peer_agent = target.user_agent
-        leg = self._add(ring.leg, leg_id, machine)
-        leg.driver.work(machine.start_held() if ring.held else machine.start(ring.sdp))
+        driver = self.add(ring.leg, leg_id, machine)
+        driver.work(machine.start_held() if ring.held else machine.start(ring.sdp))
 
     def _start_timer(self, name: str, seconds: float) -> None:
         running = self._timers.pop(name, None)

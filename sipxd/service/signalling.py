@@ -18,6 +18,7 @@ from sipxd.errors import BadInput, NotFound, Overloaded
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.service.accounts import Accounts
 from sipxd.service.calls import Calls
+from sipxd.service.live import LiveCalls
 from sipxd.service.registrations import Registrations
 from sipxd.sip import digest, session_timer
 from sipxd.sip.dialog import DialogError
@@ -43,6 +44,7 @@ class Signalling:
         accounts: Accounts,
         registrations: Registrations,
         calls: Calls,
+        table: LiveCalls,
         *,
         random: Callable[[int], bytes],
         now: Callable[[], float] = time.time,
@@ -53,6 +55,7 @@ class Signalling:
         self._accounts = accounts
         self._registrations = registrations
         self._calls = calls
+        self._table = table
         self._random = random
         self._now = now
         self._nonces = Nonces(random(32))
@@ -88,7 +91,7 @@ class Signalling:
 
     def on_cancel(self, handle: ServerHandle, cancel: Request) -> None:
         """The INVITE of ``handle`` was cancelled."""
-        found = self._calls.find_incoming(handle)
+        found = self._table.find_incoming(handle)
         if found is not None:
             found[0].receive_cancel(found[1])
         elif not handle.answered:
@@ -113,7 +116,7 @@ class Signalling:
             leg_id = parse_uri(request.uri).user or ""
         except UriError:
             return None
-        found = self._calls.find_leg(leg_id)
+        found = self._table.find_leg(leg_id)
         if found is None:
             return None
         leg = found[0].leg(found[1])

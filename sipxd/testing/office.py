@@ -21,6 +21,7 @@ from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.service.accounts import Accounts, NewUser, create_user
 from sipxd.service.calls import Calls
+from sipxd.service.live import LiveCalls
 from sipxd.service.registrations import Registrations
 from sipxd.service.signalling import Signalling
 from sipxd.service.vault import Vault
@@ -96,20 +97,22 @@ class Office:
         store: Any = self.store
         self.accounts = self.now(Accounts.load(store, self.vault, self.clock))
         self.registrations = Registrations(store, 10, self.time)
-        self.calls = Calls(
-            self.config,
-            self.accounts,
-            self.registrations,
+        self.table = LiveCalls(
             store,
             self.timers,
+            session_expires=self.config.call.session_expires,
             random=self.random.randbytes,
             now=self.time,
+        )
+        self.calls = Calls(
+            self.config, self.accounts, self.registrations, store, self.table, self.timers
         )
         signalling = Signalling(
             self.config,
             self.accounts,
             self.registrations,
             self.calls,
+            self.table,
             random=self.random.randbytes,
             now=self.time,
         )
@@ -117,7 +120,7 @@ class Office:
             self.clock, self.timers, signalling, limit=100_000, random=self.random
         )
         signalling.join_stack(self.stack)
-        self.calls.join_stack(self.stack)
+        self.table.join_stack(self.stack)
         self.transport: NetworkTransport = self.network.node(*SERVER, self.stack.receive)
         self.stack.add_transport(self.transport)
 
@@ -205,8 +208,8 @@ class Office:
     def left_over(self) -> dict[str, int]:
         """What should be nothing after the last call and its lingering transactions."""
         counts = {
-            "calls": self.calls.live_count,
-            "legs": self.calls.leg_count,
+            "calls": len(self.table.calls),
+            "legs": self.table.leg_count,
             "client transactions": self.stack.client_count,
             "server transactions": self.stack.server_count,
             "timers": len(self.timers),

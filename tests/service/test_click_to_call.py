@@ -342,7 +342,7 @@ def test_a_tone_of_the_pbx_is_heard_while_a_bare_180_rings() -> None:
     office, alice, bob = two_phones(far=Behaviour(answer_after=5))
     tone = office.add_phone("900", Behaviour(answer_after=0.0))
     target = Target("sip:900@198.51.100.3:5060", office.transport.flow_to("198.51.100.3", 5060))
-    office.calls.join_stack(office.stack, ringback=target)
+    office.calls.ringback = target
     call = office.click("200", "201")
     office.run(3)
     assert alice.calls[-1].remote_media == ("198.51.100.3", 20006, "sendrecv")
@@ -357,7 +357,7 @@ def test_a_busy_tone_is_heard_before_the_caller_is_hung_up() -> None:
     office, alice, _ = two_phones(far=Behaviour(refuse=486))
     tone = office.add_phone("900", Behaviour(answer_after=0.0))
     target = Target("sip:900@198.51.100.3:5060", office.transport.flow_to("198.51.100.3", 5060))
-    office.calls.join_stack(office.stack, busy_tone=target)
+    office.calls.busy_tone = target
     call = office.click("200", "201")
     office.run(3)
     assert alice.calls[-1].up and tone.live_calls
