@@ -79,7 +79,8 @@ class Store:
         self._next_group = 0.0
         self._timer: IDelayedCall | None = None
         self._reads = 0
-        self._closed = False
+        self._closed = False  # takes nothing new
+        self._ended = False
         self._idle: list[Deferred[None]] = []
 
     @classmethod
@@ -135,6 +136,9 @@ class Store:
             idle: Deferred[None] = Deferred()
             self._idle.append(idle)
             await idle
+        if self._ended:
+            return
+        self._ended = True
         self._writer.stop()
         self._readers.stop()
         self._write_engine.dispose()
