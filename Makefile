@@ -27,7 +27,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --quiet tests/test_imports.py
 
 bench: $(VENV)/.installed-dev $(VENV)/.installed-debian
-	@set -e; for each in benchmarks/bench_*.py; do $(BIN)/python $$each; done
+	@set -e; for each in messages click_to_call memory; do $(BIN)/python benchmarks/$$each.py; done
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs build/docs
