@@ -9,12 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sipxd import metrics
-from sipxd.call import policy
 from sipxd.call.call import Destination
 from sipxd.call.click import ClickToCall
 from sipxd.call.effects import Identity, Target
 from sipxd.call.numbers import Number, clean_number, uri_user
 from sipxd.call.phone import PhoneCall
+from sipxd.call.policy import DialPolicy
 from sipxd.call.record import CallKind, CallRecord, CallState
 from sipxd.config import Config
 from sipxd.directory.user import User
@@ -60,6 +60,7 @@ class Calls:
         busy_tone: Target | None = None,
     ) -> None:
         self._config = config
+        self._policy = DialPolicy(config.domain.lower(), config.call.emergency)
         self._accounts = accounts
         self._registrations = registrations
         self._store = store
@@ -80,8 +81,7 @@ class Calls:
         NotFound, TooManyCalls, Overloaded.
         """
         cleaned = clean_number(number)
-        domain = self._config.domain
-        policy.check(user, cleaned, domain=domain, emergency=self._config.call.emergency)
+        self._policy.check(user, cleaned)
         key = (user.id, str(cleaned))
         running = self._table.by_key(key)
         if running is not None:
@@ -95,7 +95,7 @@ class Calls:
             )
         phones = self._phones(callee)
         self._check_caps(user)
-        called = f"sip:{uri_user(cleaned.user)}@{domain}"
+        called = f"sip:{uri_user(cleaned.user)}@{self._config.domain}"
         seconds = float(self._config.call.ring_timeout)
         machine = ClickToCall(
             Destination(
@@ -128,7 +128,7 @@ class Calls:
         return CallRecord(self._table.call_id(), kind, user.name, str(number), state, started)
 
     def _callee(self, number: Number) -> User:
-        if number.host in (None, self._config.domain):
+        if self._policy.is_local(number):
             callee = self._accounts.find(number.user)
             if callee is not None and callee.enabled:
                 return callee

@@ -142,7 +142,7 @@ def test_early_media_is_a_preview_and_needs_no_second_offer() -> None:
         i
         for i in office.requests("INVITE", "198.51.100.1")
         if b"To: " in i and b";tag" in i.split(b"To: ")[1].split(b"\r\n")[0]
-    ]  # noqa: E501
+    ]
     assert len(reinvites) == 1
 
 
@@ -313,7 +313,7 @@ def test_waiting_for_the_outcome_ends_with_the_bridge_or_with_the_call() -> None
 
 
 def test_info_crosses_the_bridge_and_its_answer_comes_back() -> None:
-    office, alice, bob = two_phones()
+    office, alice, _ = two_phones()
     office.click("200", "201")
     office.run(5)
     leg = alice.calls[-1]
