@@ -1,0 +1,202 @@
+"""The call machines, driven with arbitrary events in arbitrary order, also after the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sipxd.call.call import Call, Destination, Phase
+from sipxd.call.click import ClickToCall
+from sipxd.call.effects import (
+    Accept,
+    Answer,
+    AnswerHeld,
+    Effect,
+    Identity,
+    Record,
+    Refuse,
+    Reject,
+    Release,
+    Respond,
+    Ring,
+    Target,
+)
+from sipxd.call.phone import PhoneCall
+from sipxd.sip import leg
+from sipxd.sip.flow import Flow
+from sipxd.sip.message import Request
+
+
+def sdp(port: int, direction: str = "sendrecv") -> bytes:
+    return (
+        "v=0\r\no=- 1 1 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\n"
+        f"m=audio {port} RTP/AVP 0 8\r\na={direction}\r\n"
+    ).encode()
+
+
+def target(n: int) -> Target:
+    flow = Flow("UDP", "udp:192.0.2.1:5060", f"198.51.100.{n}", 5060)
+    return Target(f"sip:x@198.51.100.{n}", flow, user_agent=f"phone-{n}")
+
+
+IDENTITY = Identity("<sip:200@example.org>", "<sip:201@example.org>")
+TONE = target(9)
+
+
+def destination(first: int) -> Destination:
+    return Destination((target(first), target(first + 1)), IDENTITY, 20.0)
+
+
+def click() -> ClickToCall:
+    return ClickToCall(
+        destination(1), destination(3), shy={"phone-2"}, ringback=TONE, busy_tone=TONE
+    )
+
+
+BODIES = st.sampled_from([sdp(1000), sdp(1002), sdp(1000, "sendonly"), sdp(1000, "inactive"), b"x"])
+STATUSES = st.sampled_from([302, 401, 404, 408, 415, 486, 487, 488, 491, 503, 603])
+INFO = Request("INFO", "sip:x@y", headers=[])
+EVENTS: st.SearchStrategy[leg.Event] = st.one_of(
+    st.builds(leg.Progress, st.sampled_from([180, 183]), st.none() | BODIES),
+    st.just(leg.Up()),
+    st.builds(leg.Offered, BODIES),
+    st.builds(leg.Answered, BODIES, st.none() | BODIES),
+    st.builds(leg.OfferFailed, STATUSES, st.none() | BODIES),
+    st.builds(leg.Updated, BODIES),
+    st.builds(leg.Refused, STATUSES, st.just("no"), st.sampled_from(["", "phone-1"])),
+    st.builds(leg.Ended, st.booleans(), st.sampled_from([200, 408]), st.just("over")),
+    st.builds(leg.Relay, st.sampled_from(["in-1", "in-2"]), st.just(INFO)),
+    st.builds(leg.Relayed, st.sampled_from(["near-1>in-1", "far-1>in-1", "?"]), STATUSES),
+)
+LEGS = st.sampled_from(
+    [
+        "near",
+        "near-1",
+        "near-2",
+        "near-1-again",
+        "near-2-again",
+        "far-1",
+        "far-2",
+        "tone",
+        "tone-busy",
+    ]
+)
+TIMERS = st.sampled_from(["ring:near-1", "ring:near-2", "ring:far-1", "ring:far-2", "busy", "?"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("event"), LEGS, EVENTS),
+        st.tuples(st.just("timer"), TIMERS),
+        st.tuples(st.just("hang up")),
+    ),
+    max_size=25,
+)
+
+
+class Legs:
+    """Which legs exist, as the runner would know it."""
+
+    def __init__(self, incoming: str | None) -> None:
+        self.open = {incoming} if incoming else set()
+        self.refused: set[str] = set()
+        self.kinds: list[str] = []
+
+    def note(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Ring(name):
+                    assert name not in self.open, "a leg is rung once"
+                    self.open.add(name)
+                case Release(name) | Refuse(name):
+                    self.open.discard(name)
+                case Record(kind):
+                    self.kinds.append(kind)
+                case _:
+                    pass
+
+
+def drive(call: Any, steps: list[Any], incoming: str | None) -> None:
+    legs = Legs(incoming)
+    legs.note(call.start())
+    for step in steps:
+        ended = call.phase is Phase.ENDED
+        match step:
+            case ("event", name, event):
+                if name not in legs.open and not ended:
+                    continue  # there is no such leg to tell anything
+                if isinstance(event, leg.Refused) and isinstance(name, str):
+                    legs.open.discard(name)
+                effects = call.leg_event(name, event)
+            case ("timer", name):
+                effects = call.timer(name)
+            case _:
+                effects = call.hang_up("api", "Ended by the test.")
+        legs.note(effects)
+        if ended:
+            kinds = (Release, Respond)
+            assert all(isinstance(effect, kinds) for effect in effects), effects
+    legs.note(call.hang_up("api", "At last."))
+    assert call.phase is Phase.ENDED
+    assert legs.open == set(), "every leg that was rung is released"
+    assert legs.kinds.count("call.ended") == 1 and legs.kinds[-1] == "call.ended"
+    assert legs.kinds.count("call.bridged") <= 1
+    assert legs.kinds.count("call.answered") <= 1
+
+
+@settings(max_examples=600, deadline=None)
+@given(STEPS)
+def test_a_click_to_call_ends_once_and_leaves_no_leg_whatever_happens(steps: list[Any]) -> None:
+    drive(click(), steps, None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS, st.booleans())
+def test_a_call_from_a_phone_ends_once_and_leaves_no_leg_whatever_happens(
+    steps: list[Any], offerless: bool
+) -> None:
+    offer = None if offerless else sdp(900)
+    drive(PhoneCall("near", offer, destination(3)), steps, "near")
+
+
+def answered_near(call: Call) -> list[Effect]:
+    call.start()  # type: ignore[attr-defined]
+    return call.leg_event("near-1", leg.Offered(sdp(1000)))
+
+
+def test_the_first_phone_is_held_before_the_destination_rings() -> None:
+    call = click()
+    kinds = [type(effect) for effect in answered_near(call)]
+    assert kinds.index(AnswerHeld) < kinds.index(Ring)
+
+
+def test_the_destination_is_offered_what_the_callers_phone_offered() -> None:
+    call = click()
+    rings = [effect for effect in answered_near(call) if isinstance(effect, Ring)]
+    assert [ring.sdp for ring in rings] == [sdp(1000), sdp(1000)]
+
+
+def test_a_phone_that_answered_our_held_offer_is_offered_on_without_its_inactive() -> None:
+    call = click()
+    call.start()
+    effects = call.leg_event("near-2", leg.Answered(sdp(1000, "inactive")))
+    (ring, _) = (effect for effect in effects if isinstance(effect, Ring))
+    assert ring.sdp is not None and b"a=inactive" not in ring.sdp
+
+
+def test_a_phone_known_to_want_sdp_gets_it_at_once() -> None:
+    rings = [effect for effect in click().start() if isinstance(effect, Ring)]
+    assert [ring.held for ring in rings] == [False, True]
+
+
+def test_every_offer_of_a_leg_gets_an_answer_or_a_refusal() -> None:
+    call = PhoneCall("near", sdp(900), destination(3))
+    call.start()
+    out = call.leg_event("far-1", leg.Answered(sdp(1000)))
+    assert any(isinstance(effect, Accept) for effect in out)
+    call.leg_event("near", leg.Offered(sdp(900, "sendonly")))
+    out = call.leg_event("far-1", leg.OfferFailed(488, sdp(900, "sendonly")))
+    assert out == [Reject("near", 488)]
+    call.leg_event("near", leg.Offered(sdp(902)))
+    out = call.leg_event("far-1", leg.Answered(sdp(1000), sdp(902)))
+    assert out == [Answer("near", sdp(1000))]
