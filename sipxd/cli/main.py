@@ -21,6 +21,8 @@ COMMANDS = {
     "user": "sipxd.cli.user",
     "call": "sipxd.cli.call",
     "calls": "sipxd.cli.calls",
+    "phone": "sipxd.cli.phone",
+    "demo": "sipxd.cli.demo",
 }
 """Name of each command and the module that defines it, as a click command of the same name."""
 

@@ -34,6 +34,14 @@ REGISTER_EXPIRES = 600
 AGENT = "sipxd-phone"
 
 
+class NotRegistered(Exception):
+    """The REGISTER of a phone failed: with the final ``status``, 408 where no answer came."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"REGISTER was answered {status}")
+        self.status = status
+
+
 @attrs.frozen
 class Behaviour:
     """What a phone does with calls that come in. Times in seconds."""
@@ -83,6 +91,8 @@ class PhoneCall:
 
     def hang_up(self) -> None:
         """End the call."""
+        if self.machine.state in (LegState.EARLY, LegState.UP):
+            self._phone.tell(f"hangs up on {self.peer}")
         self._phone.post(lambda: self.driver.work(self.machine.hang_up()))
 
     def hold(self) -> None:
@@ -120,13 +130,15 @@ class Phone:
         self.calls: list[PhoneCall] = []
         """Every call so far, the newest last; at most 1,000 are kept."""
         self.registered: Deferred[None] = Deferred()
-        """Fires when the first REGISTER was answered 200, fails when it was refused."""
+        """Fires when the first REGISTER was answered 200, fails with NotRegistered otherwise."""
+        self.left: Deferred[None] = Deferred()
+        """Fires when the registration was taken back, or nobody answered to that."""
         self._password = password
         self._domain = domain
         self._server = server
         self._random = random
         self._media_port = media_port
-        self._tell = tell
+        self.tell = tell
         self.timers = TimerQueue(clock)
         self.stack = SipStack(clock, self.timers, self, limit=limit, random=random)
         self._legs: dict[str, PhoneCall] = {}
@@ -225,16 +237,21 @@ class Phone:
             if challenges and (not retried or challenges[0].stale):
                 self._send_register(expires, challenges[0])
                 return
+        if self._gone and not self.left.called:
+            self.left.callback(None)
         if status < 300:
-            self._tell("is registered" if expires else "is no longer registered")
+            self.tell("is registered" if expires else "is no longer registered")
             if expires and not self._gone:
                 self._registering = self.timers.schedule(expires / 2, self.register, expires)
             if not self.registered.called:
                 self.registered.callback(None)
             return
-        self._tell(f"is not registered: the server answered {status}")
+        if status == 408 and isinstance(event, int):
+            self.tell("is not registered: the server does not answer")
+        else:
+            self.tell(f"is not registered: the server answered {status}")
         if not self.registered.called:
-            self.registered.errback(ConnectionRefusedError(f"REGISTER was answered {status}"))
+            self.registered.errback(NotRegistered(status))
         elif not self._gone:
             self._registering = self.timers.schedule(10.0, self.register, expires)
 
@@ -293,7 +310,7 @@ class Phone:
         if call is None:
             return
         if self.behaviour.late_answer:
-            self._tell("answers although the call was cancelled")
+            self.tell("answers although the call was cancelled")
             self.post(lambda: self._answer_call(call))
         else:
             self.post(call.driver.receive_cancel)
@@ -321,7 +338,7 @@ class Phone:
         behaviour = self.behaviour
         if behaviour.refuse or (behaviour.refuse_offerless and request.sdp is None):
             status = behaviour.refuse or 488
-            self._tell(f"refuses the call with {status}")
+            self.tell(f"refuses the call with {status}")
             self._answer(handle, status, (("Server", AGENT),))
             return
         call = PhoneCall(self, ids.leg_id(self.octets), _display(request))
@@ -333,7 +350,7 @@ class Phone:
         self._legs[call.id] = call
         self._by_handle[handle] = call
         self._keep(call)
-        self._tell(f"rings: {call.peer} is calling")
+        self.tell(f"rings: {call.peer} is calling")
         early = behaviour.early_media and request.sdp is not None
         progress = leg.Progress(183, self.sdp()) if early else leg.Progress(180)
         call.driver.work(machine.ring(progress, "here"))
@@ -342,7 +359,7 @@ class Phone:
 
     def _answer_call(self, call: PhoneCall) -> None:
         if isinstance(call.machine, UasLeg) and call.machine.state is LegState.EARLY:
-            self._tell("answers")
+            self.tell("answers")
             call.driver.work(call.machine.accept(self.sdp(), "here"))
 
     def _keep(self, call: PhoneCall) -> None:
@@ -354,10 +371,10 @@ class Phone:
         machine = call.machine
         match event:
             case leg.Progress(status) if isinstance(machine, UacLeg):
-                self._tell(f"hears that {call.peer} rings ({status})")
+                self.tell(f"hears that {call.peer} rings ({status})")
             case leg.Up():
                 call.up = True
-                self._tell(f"is talking to {call.peer}")
+                self.tell(f"is talking to {call.peer}")
                 after = self.behaviour.hang_up_after
                 if after is not None:
                     self.timers.schedule(after, call.hang_up)
@@ -366,9 +383,10 @@ class Phone:
                     call.driver.work(machine.answer(self.sdp()))
             case leg.Refused(status, reason):
                 call.status, call.ended = status, f"{status} {reason}"
+                self.tell(f"does not reach {call.peer}: {call.ended}")
             case leg.Ended(by_peer, status, sentence):
                 call.ended = sentence
-                self._tell("was hung up" if by_peer else f"ends the call: {status} {sentence}")
+                self.tell(_ending(by_peer, status, sentence))
             case leg.Relay(key, request):
                 call.driver.work(machine.respond(request, key, leg.Relayed(key, 200)))
             case leg.Gone():
@@ -379,6 +397,12 @@ class Phone:
                     del self._by_handle[handle]
             case _:
                 pass
+
+
+def _ending(by_peer: bool, status: int, sentence: str) -> str:
+    if not by_peer:
+        return f"ends the call: {status} {sentence}"
+    return "stops ringing: the caller has given up" if status == 487 else "was hung up"
 
 
 def _display(request: Request) -> str:
