@@ -102,8 +102,8 @@ async def _first_call(reactor: Any, demo: Demo, screen: Screen) -> int:
     from sipxd.cli.demo_parts import CALLEE, CALLER, command, say
 
     say(f"\n{CALLER} wants to talk to {CALLEE}, and asks for it over HTTPS:")
-    path = f"/sipxconfig/rest/call/{CALLEE}"
-    console.print(command(f"curl --insecure -X PUT {demo.url(path)}"), soft_wrap=True)
+    path = f"/call/{CALLEE}"
+    console.print(command(f"curl -k -X PUT {demo.url(path)}"), soft_wrap=True)
     try:
         record = await _click(reactor, demo, screen, path)
         problem = _what_is_wrong(demo, record)
@@ -235,28 +235,35 @@ def _explain(demo: Demo, directory: Path) -> None:
         console.print(what)
         console.print(command(line), soft_wrap=True)
 
-    put = f"curl --insecure -X PUT {demo.url(f'/call/{CALLEE}')}"
-    back = demo.url(f"/call/{CALLER}", CALLEE)
+    url, back = demo.url(f"/call/{CALLEE}"), demo.url(f"/call/{CALLER}", CALLEE)
     config = directory / "sipxd.toml"
     account = f"--server 127.0.0.1:{demo.sip_port} --password {demo.secrets.sip_password[CALLER]}"
     console.print("\n[bold]Now you[/], from another terminal; your calls are drawn here.\n")
-    show(f"Ring {CALLER}, then {CALLEE}, and connect them:", put)
-    show("The same, answered when they are connected:", f"{put}?wait=bridged")
-    show(f"{CALLEE} calls {CALLER}:", f"curl --insecure -X PUT {back}")
-    show(f"See the calls of {CALLER}:", f"curl --insecure {demo.url('/v1/calls')}")
+    show(f"Ring {CALLER}, then {CALLEE}, and connect them:", f"curl -k -X PUT {url}")
+    show("The same, answered when they are connected:", f"curl -k -X PUT '{url}?wait=bridged'")
+    show(f"{CALLEE} calls {CALLER}:", f"curl -k -X PUT {back}")
+    show(f"See the calls of {CALLER}:", f"curl -k {demo.url('/v1/calls')}")
     show(
         f"Hang up the call with that id (else {CALLEE} does, after {LATER_TALK:.0f} s):",
-        f"curl --insecure -X DELETE {demo.url('/v1/calls/ID')}",
+        f"curl -k -X DELETE {demo.url('/v1/calls/ID')}",
     )
     show("Watch as the operator of the server:", f"{_program()} calls --watch --config {config}")
     show(
         f"Be a second phone of {CALLER} (or enter the same in a softphone on this machine):",
         f"{_program()} phone {CALLER} {account}",
     )
+    console.print(
+        "(-k: the certificate is signed by itself. The paths of sipXcom, as "
+        f"/sipxconfig/rest/call/{CALLEE}, work as well.)",
+        style="dim",
+    )
     console.print("\n[bold]Where things are[/]\n")
-    for name, place in (("configuration", config), ("log", directory / "sipxd.log")):
+    for name, place in (
+        ("directory", directory),
+        ("configuration", config),
+        ("log", directory / "sipxd.log"),
+    ):
         console.print(f"  {name:15}{place}", soft_wrap=True)
-    console.print(f"  {'everything':15}{directory}", soft_wrap=True)
     console.print("\nCtrl-C ends the demo and removes all of it.")
 
 

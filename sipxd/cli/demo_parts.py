@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sipxd.call.record import CallRecord
     from sipxd.config import Config
     from sipxd.net.udp import UdpTransport
+    from sipxd.sip.flow import Flow
     from sipxd.testing.phone import Phone
 
 CALLER, CALLEE = "200", "201"
@@ -111,8 +112,8 @@ class Screen:
         demo.app.stack.trace = self._traced
         demo.app.calls.subscribe(self._changed)
 
-    def _traced(self, direction: str, data: bytes, flow: object) -> None:
-        step = self._ladder.read(direction, data, time.monotonic())
+    def _traced(self, direction: str, data: bytes, flow: Flow) -> None:
+        step = self._ladder.read(direction, data, f"{flow.host}:{flow.port}", time.monotonic())
         if step is not None:
             self._print(self._drawing.step(step, self._start))
 
@@ -133,7 +134,8 @@ class Screen:
         elif record.state is CallState.ENDED:
             del self._states[record.id]
             cause = record.cause
-            why = f" by {cause.who}: {cause.code} {cause.sentence}" if cause is not None else ""
+            code = f"{cause.code} " if cause is not None and cause.code != 200 else ""
+            why = f" by {cause.who}: {code}{cause.sentence}" if cause is not None else ""
             self.note(f"ended{why}")
 
     def _begin(self, record: CallRecord) -> None:
@@ -143,7 +145,7 @@ class Screen:
             self._print(Text(f"\nCall {record.id}: {record.user} calls {record.number}", "bold"))
             self._print(Text("To hang up:"))
             hang_up = self._demo.url(f"/v1/calls/{record.id}", record.user)
-            self._print(command(f"curl --insecure -X DELETE {hang_up}"))
+            self._print(command(f"curl -k -X DELETE {hang_up}"))
         self._print(Text(""))
         self._print(self._drawing.heading())
 

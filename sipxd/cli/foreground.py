@@ -42,13 +42,10 @@ def run(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         reactor.callFromThread(cancel)
 
     reactor.callWhenRunning(begin)
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in signals}
-    try:
-        reactor.run(installSignalHandlers=False)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # They stay: what the caller clears away afterwards shall not be interrupted either.
+        signal.signal(number, interrupt)
+    reactor.run(installSignalHandlers=False)
     (result,) = results
     if not isinstance(result, Failure):
         return result

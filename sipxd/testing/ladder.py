@@ -23,6 +23,8 @@ from sipxd.sip.uri import UriError, parse_uri
 
 MAXIMUM_LEGS = 200
 """Legs that are remembered; the oldest is forgotten first."""
+MAXIMUM_DEVICES = 10
+"""Phones of a user that are told apart."""
 _METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "INFO", "PRACK", "MESSAGE"})
 _REFUSALS = {
     401: "who is it?",
@@ -65,6 +67,8 @@ class Step:
 @attrs.define
 class _Leg:
     phone: str
+    device: str
+    """Put before remarks where the user has several phones."""
     seen: deque[int] = attrs.field(factory=lambda: deque(maxlen=16))
     """Hashes of its last messages, to know the repeated ones."""
 
@@ -77,17 +81,19 @@ class Ladder:
         self._legs: dict[str, _Leg] = {}
         self._media: dict[tuple[str, int], str] = {}
         """Whose address for media it is."""
+        self._devices: dict[str, list[str]] = {}
 
-    def read(self, direction: str, data: bytes, at: float) -> Step | None:
+    def read(self, direction: str, data: bytes, peer: str, at: float) -> Step | None:
         """The step that a message is, "sent" or "received" by sipxd; None where it is not shown.
 
+        ``peer`` is the other end's address, by which several phones of a user are told apart.
         Never raises: what cannot be read is not shown.
         """
         sent = direction == "sent"
         try:
             message = parse_message(data)
             method = message.cseq[1]
-            leg = self._leg(message, sent)
+            leg = self._leg(message, peer, sent)
             if leg is None or method not in _METHODS:
                 return None
             remark = self._remark(message, leg.phone, sent)
@@ -95,11 +101,11 @@ class Ladder:
             return None
         again = hash(data) in leg.seen
         leg.seen.append(hash(data))
-        return Step(
-            at, leg.phone, sent, _kind(message), _label(message), "once more" if again else remark
-        )
+        if again:
+            remark = "once more"
+        return Step(at, leg.phone, sent, _kind(message), _label(message), leg.device + remark)
 
-    def _leg(self, message: Request | Response, sent: bool) -> _Leg | None:
+    def _leg(self, message: Request | Response, peer: str, sent: bool) -> _Leg | None:
         """The leg by its Call-ID; a new one for an INVITE to or from a phone of ours."""
         leg = self._legs.get(message.call_id)
         if leg is not None or not isinstance(message, Request) or message.method != "INVITE":
@@ -110,8 +116,15 @@ class Ladder:
             return None
         while len(self._legs) >= MAXIMUM_LEGS:
             del self._legs[next(iter(self._legs))]
-        leg = self._legs[message.call_id] = _Leg(phone)
+        leg = self._legs[message.call_id] = _Leg(phone, self._device(phone, peer))
         return leg
+
+    def _device(self, phone: str, peer: str) -> str:
+        devices = self._devices.setdefault(phone, [])
+        if peer not in devices and len(devices) < MAXIMUM_DEVICES:
+            devices.append(peer)
+        number = devices.index(peer) if peer in devices else MAXIMUM_DEVICES
+        return f"phone {number + 1}: " if number else ""
 
     # -- what a message means ------------------------------------------------------------------
 
@@ -153,7 +166,7 @@ class Ladder:
         if 200 <= status < 300 and sdp is not None:
             if sent:
                 return self._shown(sdp)
-            return "here, on hold" if is_hold(sdp) else "here is my media address"
+            return "here, on hold" if is_hold(sdp) else "here is my media"
         return _REFUSALS.get(status, "")
 
     def _shown(self, sdp: Sdp) -> str:
