@@ -19,7 +19,6 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
-    globalLogBeginner,
 )
 from zope.interface import implementer
 
@@ -127,11 +126,3 @@ def observer(stream: TextIO, level: LogLevel = LogLevel.info) -> ILogObserver:
     """An observer that writes events from ``level`` on to ``stream``."""
     predicate = LogLevelFilterPredicate(defaultLogLevel=level)
     return FilteringLogObserver(LineObserver(stream), [predicate])
-
-
-def begin(stream: TextIO, *, debug: bool = False) -> None:
-    """Send the log of this process to ``stream``; called once, by the command line."""
-    level = LogLevel.debug if debug else LogLevel.info
-    globalLogBeginner.beginLoggingTo(
-        [observer(stream, level)], redirectStandardIO=False, discardBuffer=False
-    )
