@@ -1,7 +1,8 @@
 """The rules of a registrar: what a REGISTER does to the bindings of an address-of-record.
 
-RFC 3261 section 10.3, RFC 3327 (Path), RFC 5626 section 6 (one binding per instance).  Pure: bindings
-in, bindings out; who may register, and where bindings are kept, is somebody else's business.
+RFC 3261 section 10.3, RFC 3327 (Path), RFC 5626 section 6 (one binding per instance).  Pure:
+bindings in, bindings out; who may register, and where bindings are kept, is somebody else's
+business.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ MAXIMUM_EXPIRES = 7200
 """Longest registration that is given, in seconds."""
 DEFAULT_EXPIRES = 3600
 """Where the phone names no time."""
+MAXIMUM_PATH = 10
+"""Most proxies on the way to a phone."""
 
 
 @attrs.frozen
@@ -34,7 +37,8 @@ class Binding:
     """One contact of an address-of-record.
 
     ``expires_at`` is in seconds since the epoch; ``flow`` the path that the REGISTER came over,
-    ``path`` the Path values that lead there through proxies.
+    ``path`` the Path values that lead there through proxies, ``instance`` names the device (with
+    its reg-id), empty where it does not say.
     """
 
     uri: str
@@ -83,7 +87,7 @@ def active(bindings: tuple[Binding, ...], now: float) -> tuple[Binding, ...]:
 def register(
     request: Request, existing: tuple[Binding, ...], flow: Flow, now: float, limit: int
 ) -> Registered | Rejected:
-    """Work a valid REGISTER off against ``existing``; ``limit`` is the most bindings there may be."""
+    """Work off a valid REGISTER against ``existing``; ``limit``: the most bindings there may be."""
     before = active(existing, now)
     try:
         after = _apply(request, before, flow, now)
@@ -94,8 +98,7 @@ def register(
     if len(after) > limit and len(after) > len(before):
         return Rejected(403, f"Forbidden: more than {limit} phones are registered for this user")
     headers: list[Header] = [("Contact", _contact(binding, now)) for binding in after]
-    if request.get("Path") is not None:
-        headers.append(("Path", ", ".join(request.values("Path"))))
+    headers += [("Path", line) for line in request.get_all("Path")]
     return Registered(after, tuple(headers), changed=after != existing)
 
 
@@ -117,18 +120,20 @@ def _apply(
     after = list(before)
     for contact in map(parse_name_addr, contacts):
         new = _binding(request, contact, default, flow, now)
-        for old in [b for b in after if _replaces(new, b)]:
-            if same_uri(parse_uri(new.uri), parse_uri(old.uri)):
+        stays = new.expires_at > now
+        for old in [b for b in after if _replaces(new, b, by_instance=stays)]:
+            if old in before:
                 _check_order(old, call_id, cseq)
             after.remove(old)
-        if new.expires_at > now:
+        if stays:
             after.append(new)
     return tuple(after)
 
 
-def _replaces(new: Binding, old: Binding) -> bool:
+def _replaces(new: Binding, old: Binding, *, by_instance: bool) -> bool:
+    """Whether both are one binding; a phone that takes a contact back means that contact only."""
     return same_uri(parse_uri(new.uri), parse_uri(old.uri)) or (
-        bool(new.instance) and new.instance == old.instance
+        by_instance and bool(new.instance) and new.instance == old.instance
     )
 
 
@@ -147,6 +152,8 @@ def _binding(request: Request, contact: NameAddr, default: int, flow: Flow, now:
     if 0 < seconds < MINIMUM_EXPIRES:
         raise _Wrong(423, "Interval Too Brief", ("Min-Expires", str(MINIMUM_EXPIRES)))
     path = tuple(request.values("Path"))
+    if len(path) > MAXIMUM_PATH:
+        raise _Wrong(400, f"Bad Request: more than {MAXIMUM_PATH} Path values")
     for value in path:
         parse_uri(parse_name_addr(value).uri)
     return Binding(
@@ -156,10 +163,17 @@ def _binding(request: Request, contact: NameAddr, default: int, flow: Flow, now:
         cseq=request.cseq[0],
         flow=flow,
         q=_quality(contact.parameters),
-        path=path[:10],
+        path=path,
         user_agent=(request.get("User-Agent") or "")[:128],
-        instance=unquote(parameter(contact.parameters, "+sip.instance") or "")[:128],
+        instance=_instance(contact.parameters),
     )
+
+
+def _instance(parameters: Parameters) -> str:
+    """The device, and which of its flows (RFC 5626 section 6: instance and reg-id together)."""
+    instance = unquote(parameter(parameters, "+sip.instance") or "")[:128]
+    flow = parameter(parameters, "reg-id")
+    return f"{instance};reg-id={flow[:16]}" if instance and flow else instance
 
 
 def _seconds(text: str) -> int:
