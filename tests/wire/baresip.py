@@ -63,7 +63,8 @@ class Baresip:
         directory.mkdir(parents=True, exist_ok=True)
         # It opens TCP on the SIP port too and TLS on the one after it.
         self.sip_port, self.control_port = free_port(2), free_port()
-        self.rtp_port = free_port(RTP_PORTS)
+        # An odd lower bound is rounded down by libre.
+        self.rtp_port = (free_port(RTP_PORTS + 1) + 1) & ~1
         (directory / "config").write_text(
             _CONFIG.format(
                 host=HOST,

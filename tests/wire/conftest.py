@@ -94,5 +94,9 @@ def pair(
 ) -> Iterator[Pair]:
     """A caller and a callee; afterwards no call is left."""
     caller, callee = (make_phone(new_user()).register() for _ in range(2))
-    yield Pair(caller, callee, daemon.client(caller.user))
-    until(lambda: daemon.metrics()["sipxd_calls_live"] == 0, "no call to be left")
+    client = daemon.client(caller.user)
+    yield Pair(caller, callee, client)
+    try:
+        until(lambda: not client.live_calls(), "no call to be left")
+    finally:
+        client.hang_up_all()

@@ -134,6 +134,22 @@ class Client:
         record: dict[str, Any] = answer.json()
         return record
 
+    def calls(self) -> list[dict[str, Any]]:
+        """The records of the user's calls, newest first."""
+        answer = self.ask("GET", "/v1/calls")
+        assert answer.status == 200, (answer.status, answer.body)
+        records: list[dict[str, Any]] = answer.json()["calls"]
+        return records
+
+    def live_calls(self) -> list[str]:
+        """The ids of the user's calls that have not ended."""
+        return [record["id"] for record in self.calls() if record["state"] != "ended"]
+
+    def hang_up_all(self) -> None:
+        """End what is left, so that one failed test does not spoil the next ones."""
+        for call in self.live_calls():
+            self.ask("DELETE", f"/v1/calls/{call}")
+
     def wait_state(self, call: str, state: str, timeout: float = 10) -> dict[str, Any]:
         """Wait until the call's record shows the state; returns the record."""
         record: dict[str, Any] = {}

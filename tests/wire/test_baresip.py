@@ -72,7 +72,9 @@ def phones(
                     answer=mode,
                 )
             )
-        yield Phones(*started, names[1], daemon.client(names[0]))
+        client = daemon.client(names[0])
+        yield Phones(*started, names[1], client)
+        client.hang_up_all()
     finally:
         for phone in started:
             phone.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from daemon import Client, Daemon, until
+from daemon import Daemon, until
 from roles import RING_TIMEOUT, Pair, answered_by, joined, offered, picked_up
 from sipp import Phone
 from steps import (
@@ -377,14 +377,7 @@ def test_administrator_may_call_for_a_user_and_others_only_for_themselves(
     answer_ = daemon.client("superadmin").ask("POST", "/v1/calls", wanted)
     assert answer_.status == 201, answer_.body
     pair.finish()
-    assert _calls(pair.client)[0]["id"] == answer_.call
-
-
-def _calls(client: Client) -> list[dict[str, object]]:
-    answer = client.ask("GET", "/v1/calls")
-    assert answer.status == 200
-    listed: list[dict[str, object]] = answer.json()["calls"]
-    return listed
+    assert pair.client.calls()[0]["id"] == answer_.call
 
 
 def test_wrong_method_is_told_the_right_one(pair: Pair) -> None:

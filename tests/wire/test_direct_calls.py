@@ -40,7 +40,7 @@ def test_caller_hangs_up(pair: Pair) -> None:
     b.start(answered_by(b, a), hung_up())
     a.dial(b.user, _connected(b), pause(100), hang_up())
     pair.finish()
-    record = pair.client.ask("GET", "/v1/calls").json()["calls"][0]
+    record = pair.client.calls()[0]
     assert (record["kind"], record["state"]) == ("phone", "ended")
     assert (record["user"], record["number"]) == (a.user, b.user)
     assert (record["cause"]["who"], record["cause"]["code"]) == ("caller", 200)
@@ -222,8 +222,8 @@ def test_delete_ends_a_direct_call(daemon: Daemon, pair: Pair) -> None:
     a, b = pair.caller, pair.callee
     b.start(answered_by(b, a), hung_up())
     a.dial(b.user, _connected(b), hung_up())
-    until(lambda: pair.client.ask("GET", "/v1/calls").json()["calls"], "the call's record")
-    call = pair.client.ask("GET", "/v1/calls").json()["calls"][0]["id"]
+    until(pair.client.calls, "the call's record")
+    call = pair.client.calls()[0]["id"]
     pair.client.wait_state(call, "bridged")
     assert pair.client.ask("DELETE", f"/v1/calls/{call}").status // 100 == 2
     pair.finish()
