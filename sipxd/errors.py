@@ -84,3 +84,15 @@ class Overloaded(RetryLater):
     """The daemon takes no new work now; what it has accepted goes on (SIP 503, HTTP 503)."""
 
     kind = "overloaded"
+
+
+class StoreFailed(SipxdError):
+    """The database refused a read or a change; nothing of it was stored (SIP 500, HTTP 502)."""
+
+    kind = "store-failed"
+
+
+class StoreBusy(Overloaded):
+    """Too much waits for the database; nothing of this was stored (SIP 503, HTTP 502)."""
+
+    kind = "store-busy"

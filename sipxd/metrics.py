@@ -54,7 +54,8 @@ calls_ended_failed = calls_ended.labels("failed")
 
 logins_failed = _counter("logins_failed", "Wrong names or PINs")
 http_refused = _counter("http_refused", "HTTP requests refused for a limit", ("reason",))
-http_refused_body = http_refused.labels("body")
-http_refused_header = http_refused.labels("header")
+http_refused_by_status = {
+    status: http_refused.labels(reason)
+    for status, reason in {413: "body", 414: "url", 431: "header", 429: "guesses or calls"}.items()
+}
 http_refused_connections = http_refused.labels("connections")
-http_refused_guesses = http_refused.labels("guesses")

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 
 from sipxd import metrics
 from sipxd.call.record import CallUnit
-from sipxd.errors import Overloaded, SipxdError
+from sipxd.errors import Overloaded, StoreBusy, StoreFailed
 from sipxd.store import calls
 from sipxd.store.engine import check, create_engine
 from sipxd.store.threads import start_pool
@@ -44,12 +44,6 @@ which divides the cost of a commit by the number of steps that it carries.
 """
 
 _log = Logger()
-
-
-class StoreFailed(SipxdError):
-    """The database refused a read or a change; nothing of it was stored."""
-
-    kind = "store-failed"
 
 
 @attrs.define
@@ -100,7 +94,7 @@ class Store:
         ``function`` raises.
         """
         if self._closed or self._reads >= MAX_READS:
-            raise Overloaded("the database is busy; try again", retry_after=1)
+            raise StoreBusy("the database is busy; try again", retry_after=1)
         self._reads += 1
         try:
             return await deferToThreadPool(self._reactor, self._readers, self._read, name, function)
@@ -151,7 +145,7 @@ class Store:
             raise Overloaded("sipxd is shutting down", retry_after=5)
         if len(self._queue) >= self._limit:
             metrics.sip_refused_full_store_queue.inc()
-            raise Overloaded("too many changes wait for the database; try again", retry_after=2)
+            raise StoreBusy("too many changes wait for the database; try again", retry_after=2)
         self._queue.append(entry)
         if entry.function is not None:
             self._functions += 1

@@ -18,7 +18,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
-from sipxd.web.problems import problem, reason
+from sipxd.web.problems import count_refusal, problem, reason
 
 if TYPE_CHECKING:
     from sipxd.web.site import LimitedSite
@@ -151,6 +151,7 @@ class Channel(HTTPChannel):
             return
         self.refused = True
         self.persistent = False
+        count_refusal(status)
         body = problem(status, detail)
         self.transport.writeSequence(
             [

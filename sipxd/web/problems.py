@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from sipxd import metrics
 from sipxd.errors import RetryLater, SipxdError
 
 log = Logger()
@@ -34,6 +35,8 @@ KINDS = {
     "too-many-calls": (429, "Too many calls"),
     "overloaded": (503, "Overloaded"),
     "retry-later": (503, "Try again later"),
+    "store-failed": (502, "The database failed"),
+    "store-busy": (502, "The database is busy"),
 }
 """Status and title of each kind of ``sipxd.errors``; a kind that is not here is a defect."""
 
@@ -56,6 +59,13 @@ def reason(status: int) -> bytes:
     return REASONS[status]
 
 
+def count_refusal(status: int) -> None:
+    """Show in the metrics that a request met a limit."""
+    counter = metrics.http_refused_by_status.get(status)
+    if counter is not None:
+        counter.inc()
+
+
 def problem(
     status: int, detail: str, *, kind: str | None = None, title: str | None = None, **members: Any
 ) -> bytes:
@@ -74,6 +84,7 @@ def render(request: Request, failure: Failure) -> bytes:
     error = failure.value
     if isinstance(error, SipxdError) and error.kind in KINDS:
         status, title = KINDS[error.kind]
+        count_refusal(status)
         members: dict[str, Any] = {} if error.field is None else {"field": error.field}
         if isinstance(error, RetryLater):
             request.setHeader(b"Retry-After", b"%d" % max(1, error.retry_after))

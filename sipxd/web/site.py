@@ -29,6 +29,7 @@ from twisted.web.server import Request, Site
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter
 
+from sipxd import metrics
 from sipxd.web import problems
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
@@ -151,6 +152,7 @@ class LimitedSite(Site):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A channel; when there are too many, in place of the one that has waited longest."""
         if self.connections >= self.connection_limit:
+            metrics.http_refused_connections.inc()
             if not self.waiting:
                 return Refused()
             longest = next(iter(self.waiting))

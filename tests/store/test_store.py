@@ -17,12 +17,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
 
 from sipxd.call.record import CallEvent, CallKind, CallRecord, CallState, CallUnit
-from sipxd.errors import BadInput, ConfigError, Overloaded
+from sipxd.errors import BadInput, ConfigError, Overloaded, StoreFailed
 from sipxd.store import calls
 from sipxd.store import store as store_module
 from sipxd.store.engine import create_engine, migrate
 from sipxd.store.schema import events
-from sipxd.store.store import Store, StoreFailed
+from sipxd.store.store import Store
 
 
 def unit(call_id: str, state: CallState = CallState.CALLER, **data: Any) -> CallUnit:
