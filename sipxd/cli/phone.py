@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from sipxd.net.udp import UdpTransport
     from sipxd.testing.phone import Behaviour, Phone
 
-ANSWER_TIME = 8.0
-"""Seconds for the answer to the first REGISTER, which is sent five times meanwhile."""
+ANSWER_TIME = 5.0
+"""Seconds for the answer to the first REGISTER, which is sent four times meanwhile."""
 LEAVE_TIME = 2.0
 """Seconds for hanging up, and again for taking the registration back, at the end."""
 _NAME = re.compile(r"[A-Za-z0-9_.!~*'+-]{1,64}")

@@ -18,7 +18,7 @@ def run(*arguments: str) -> click.testing.Result:
 def test_every_command_explains_itself(name: str) -> None:
     done = run(name, "--help")
     assert done.exit_code == 0, done.output
-    assert "--config" in done.output or "Commands:" in done.output
+    assert "Options:" in done.output
 
 
 def test_help_lists_every_command() -> None:
