@@ -22,13 +22,18 @@ class DialogError(ValueError):
     """A message that cannot make or refresh a dialog."""
 
 
+_WITH_CONTACT = frozenset({"INVITE", "UPDATE", "ACK"})
+"""The requests that tell where we are; MESSAGE and INFO must not (RFC 3428 section 4, RFC 6086)."""
+
+
 @attrs.frozen
 class DialogState:
     """One dialog, seen from our side.
 
     ``local`` and ``remote`` are the From/To values without tags, ``route_set`` Route values in the
-    order in which they are sent, ``remote_target`` the peer's Contact URI.  ``flow`` pins the dialog
-    to the connection or address that its first request went over.
+    order in which they are sent, ``remote_target`` the peer's Contact URI, ``remote_seq`` -1 while
+    the peer has sent no request.  ``flow`` pins the dialog to the connection or address that its
+    first request went over.
     """
 
     call_id: str
@@ -67,7 +72,7 @@ class DialogState:
             ("Call-ID", self.call_id),
             ("CSeq", f"{cseq} {method}"),
         )
-        if method != "BYE":
+        if method in _WITH_CONTACT:
             headers.append(("Contact", contact))
         headers.extend(extra)
         if body and not any(name == "Content-Type" for name, _ in headers):
@@ -81,7 +86,7 @@ class DialogState:
         first = parse_name_addr(self.route_set[0]).uri
         if parse_uri(first).parameter("lr") is not None:
             return self.remote_target, self.route_set
-        return first, (*self.route_set[1:], f"<{self.remote_target}>")
+        return _request_uri(first), (*self.route_set[1:], f"<{self.remote_target}>")
 
     def matches(self, message: Message) -> bool:
         """Whether a request from the peer belongs to this dialog."""
@@ -119,9 +124,18 @@ def remote_target(message: Message) -> str | None:
         return None
     try:
         uri = parse_name_addr(message.values("Contact")[0]).uri
-        return uri if parse_uri(uri).scheme in ("sip", "sips") else None
+        return _request_uri(uri) if parse_uri(uri).scheme in ("sip", "sips") else None
     except (HeaderError, UriError, IndexError):
         return None
+
+
+def _request_uri(text: str) -> str:
+    """A URI without what a Request-URI must not have: headers and a method (19.1.1)."""
+    uri = parse_uri(text)
+    if uri.headers is None and uri.parameter("method") is None:
+        return text
+    parameters = tuple(p for p in uri.parameters if p[0] != "method")
+    return str(attrs.evolve(uri, headers=None, parameters=parameters))
 
 
 def uac_dialog(request: Request, response: Response, flow: Flow) -> DialogState:
@@ -138,13 +152,28 @@ def uac_dialog(request: Request, response: Response, flow: Flow) -> DialogState:
             local=without_tag(request.require("From")),
             remote=without_tag(response.require("To")),
             local_seq=request.cseq[0],
-            remote_seq=0,
+            remote_seq=-1,
             remote_target=target,
             flow=flow,
             route_set=_checked(routes),
         )
     except HeaderError as error:
         raise DialogError(str(error)) from None
+
+
+def makeshift_dialog(request: Request, response: Response, flow: Flow) -> DialogState:
+    """A dialog good enough for ACK and BYE, where `uac_dialog` refuses ``response``."""
+    return DialogState(
+        call_id=request.call_id,
+        local_tag=request.from_tag or "",
+        remote_tag=response.to_tag or "",
+        local=without_tag(request.require("From")),
+        remote=without_tag(request.require("To")),
+        local_seq=request.cseq[0],
+        remote_seq=-1,
+        remote_target=remote_target(response) or request.uri,
+        flow=flow,
+    )
 
 
 def uas_dialog(request: Request, local_tag: str, flow: Flow) -> DialogState:

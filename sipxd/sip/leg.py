@@ -1,7 +1,7 @@
 """The vocabulary between a leg and whoever runs it: effects to carry out, events to hear.
 
-A leg (`sipxd.sip.uac`, `sipxd.sip.uas`) is sans-IO: each of its methods returns a list of these, to be
-worked off in order.  Effects go to the network and the timers, events to the call.
+A leg (`sipxd.sip.uac`, `sipxd.sip.uas`) is sans-IO: each of its methods returns a list of these, to
+be worked off in order.  Effects go to the network and the timers, events to the call.
 """
 
 from __future__ import annotations
@@ -168,6 +168,18 @@ Event = (
     | Gone
 )
 Output = Effect | Event
+
+
+_EFFECTS = (SendRequest, SendCancel, Abandon, SendAck, SendResponse, StartTimer, StopTimer)
+
+
+def effects_first(outputs: list[Output]) -> list[Output]:
+    """The effects, then the events, each in their order.
+
+    Whoever hears an event may call the leg at once; what that brings must not overtake effects that
+    were decided before.
+    """
+    return sorted(outputs, key=lambda output: not isinstance(output, _EFFECTS))
 
 
 @attrs.frozen

@@ -34,7 +34,9 @@ class LegMedia:
         self._origin = media.Origin(int.from_bytes(random(7)), address)
         self._open: Sdp | None = None
         self._before: bytes | None = None
+        self._proposed: bytes | None = None
         self.last_sent: bytes | None = None
+        """What the peer holds of us: our last answer, or our last offer that was answered."""
         self.last_heard: bytes | None = None
         self.peer_agent = ""
 
@@ -47,9 +49,21 @@ class LegMedia:
 
     def _send(self, sdp: Sdp) -> bytes:
         self._origin, body = self._origin.present(sdp, answering=self._open)
-        self._open = None
-        self.last_sent = body
+        if self._open is None:
+            self._proposed = body
+        else:
+            self.last_sent, self._open = body, None
         return body
+
+    def answer_again(self, sdp: bytes) -> bytes | None:
+        """The answer to an offer that says nothing new (a session refresh), None to any other."""
+        if sdp != self.last_heard or self.last_sent is None or not self.heard_offer(sdp):
+            return None
+        try:
+            return self.present(self.last_sent)
+        except SdpError:
+            self.dropped()
+            return None
 
     def held_answer(self) -> bytes:
         """An answer without media to the open offer. Raises media.CannotHold."""
@@ -78,7 +92,13 @@ class LegMedia:
         if answer is None or media.is_failed_answer(answer):
             return False
         self.last_heard = sdp
+        if self._proposed is not None:
+            self.last_sent, self._proposed = self._proposed, None
         return True
+
+    def refused(self) -> None:
+        """Our offer came to nothing: what the peer held of us before holds on."""
+        self._proposed = None
 
     def heard_offer(self, sdp: bytes) -> bool:
         """Note the peer's offer as open; False where it cannot be read."""

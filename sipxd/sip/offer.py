@@ -11,9 +11,9 @@
     ASKED           refused                       STABLE
     OFFER_RECEIVED  we answer or reject           STABLE
 
-At most one exchange is open.  While it is, one intent of our own waits (a newer one replaces it), and
-one offer of the peer is held back.  When the exchange closes the peer's offer comes first: a phone
-does not repeat a hold that was refused with 491, we repeat ours.
+At most one exchange is open.  While it is, one intent of our own waits (a newer one replaces it),
+and one offer of the peer is held back.  When the exchange closes the peer's offer comes first: a
+phone does not repeat a hold that was refused with 491, we repeat ours.
 """
 
 from __future__ import annotations
@@ -53,16 +53,21 @@ class OfferAnswer:
     backing_off: bool = False
     """After a collision: our intents wait for a timer, the peer's offers do not."""
 
-    def propose(self, intent: Intent) -> bool:
-        """Whether ``intent`` goes out now; otherwise it waits in place of any that waited."""
-        if self.state is Exchange.STABLE and not self.backing_off:
-            self._begin(intent)
+    def propose(self, intent: Intent, *, blocked: bool = False) -> bool:
+        """Whether ``intent`` goes out now; otherwise it waits in place of any that waited.
+
+        ``blocked``: nothing may go out, although no exchange is open.  A mere refresh never takes
+        the place of a real offer, which refreshes as well.
+        """
+        if self.state is Exchange.STABLE and not self.backing_off and not blocked:
+            self.begin(intent)
             return True
         if not (intent.refresh and (self.queued or self.current)):
             self.queued = intent
         return False
 
-    def _begin(self, intent: Intent) -> None:
+    def begin(self, intent: Intent) -> None:
+        """``intent`` goes out, whatever waits."""
         self.current = intent
         self.state = Exchange.ASKED if intent.sdp is None else Exchange.OFFER_SENT
 
@@ -71,7 +76,7 @@ class OfferAnswer:
         if self.queued is None or self.state is not Exchange.STABLE or self.backing_off:
             return None
         intent, self.queued = self.queued, None
-        self._begin(intent)
+        self.begin(intent)
         return intent
 
     def withdraw(self) -> None:

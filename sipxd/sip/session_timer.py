@@ -5,10 +5,13 @@ from __future__ import annotations
 import attrs
 
 from sipxd.sip.headers import HeaderError, parameter, parse_number, parse_parameters
+from sipxd.sip.leg import Output, StartTimer, StopTimer
 from sipxd.sip.message import Header, Message, Request, Response
 
 MINIMUM = 90
 """The smallest session interval that is accepted, in seconds (section 4)."""
+MAXIMUM_MINIMUM = 7200
+"""The largest Min-SE of a 422 that is followed, in seconds."""
 
 
 def _interval(message: Message) -> tuple[int, str] | None:
@@ -51,6 +54,11 @@ class SessionTimer:
     def refresh_after(self) -> float:
         """Seconds until we refresh (half the interval, section 7.2)."""
         return self.interval / 2
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until a refresh that has not succeeded is tried again."""
+        return max(10.0, self.interval / 16)
 
     @property
     def expire_after(self) -> float:
@@ -99,3 +107,56 @@ def from_request(request: Request, wanted: int) -> tuple[SessionTimer, tuple[Hea
     if supported and not ours:
         headers.append(("Require", "timer"))
     return timer, tuple(headers) if supported else ()
+
+
+class SessionClock:
+    """The session timer of one leg: what is asked for, what was agreed, and its leg's timers.
+
+    The leg's timer ``refresh`` says that a refresh is ours to send, ``expire`` that the peer's has
+    not come.
+    """
+
+    def __init__(self, wanted: int) -> None:
+        """``wanted``: the interval in seconds that we ask for."""
+        self.interval = max(wanted, MINIMUM)
+        self.minimum = MINIMUM
+        self.timer: SessionTimer | None = None
+
+    def headers(self) -> tuple[Header, ...]:
+        """What an INVITE or UPDATE of ours says."""
+        if self.timer is None:
+            return request_headers(self.interval, self.minimum)
+        interval = max(self.timer.interval, self.minimum)
+        return request_headers(interval, self.minimum, ours=self.timer.ours)
+
+    def raised(self, response: Response) -> bool:
+        """Whether a 422 names an interval with which it is worth trying again (section 7.3)."""
+        minimum = minimum_of(response)
+        if not self.minimum < minimum <= MAXIMUM_MINIMUM:
+            return False
+        self.minimum = minimum
+        self.interval = max(self.interval, minimum)
+        return True
+
+    def agreed(self, response: Response) -> list[Output]:
+        """The peer's 2xx to an INVITE or UPDATE of ours settles the timer."""
+        self.timer = from_response(response, self.interval)
+        return self.start()
+
+    def answered(self, request: Request) -> tuple[list[Output], tuple[Header, ...]]:
+        """We settle the timer in our 2xx to the peer's request: our timers, and its headers."""
+        self.timer, headers = from_request(request, self.interval)
+        return self.start(), headers
+
+    def start(self) -> list[Output]:
+        """Start anew the timer that the agreement asks for."""
+        if self.timer is None:
+            return []
+        if self.timer.ours:
+            return [StopTimer("expire"), StartTimer("refresh", self.timer.refresh_after)]
+        return [StopTimer("refresh"), StartTimer("expire", self.timer.expire_after)]
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until a refresh that has not succeeded is tried again."""
+        return 10.0 if self.timer is None else self.timer.retry_after

@@ -1,4 +1,4 @@
-"""An outgoing leg: INVITE, its provisional and final responses, CANCEL (RFC 3261 sections 9.1, 13.2).
+"""An outgoing leg: INVITE, its responses, CANCEL (RFC 3261 sections 9.1 and 13.2).
 
 Whatever crosses on the wire, no 2xx stays without ACK: one that arrives after `cancel`, and one of
 another branch of a fork, gets an ACK (with an answer where the INVITE had no SDP) and a BYE.
@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import attrs
 
-from sipxd.sip import session_timer
-from sipxd.sip.dialog import DialogError, uac_dialog
+from sipxd.sip.dialog import DialogError, makeshift_dialog, uac_dialog
+from sipxd.sip.dialog_usage import agent_of
 from sipxd.sip.flow import Flow
+from sipxd.sip.headers import quote
 from sipxd.sip.leg import (
-    Abandon,
     Answered,
     Gone,
     Local,
@@ -25,16 +25,17 @@ from sipxd.sip.leg import (
     SendAck,
     SendCancel,
     SendRequest,
-    StartTimer,
-    StopTimer,
     Up,
 )
 from sipxd.sip.leg_media import LegMedia
 from sipxd.sip.media import CannotHold
 from sipxd.sip.message import Header, Request, Response
 from sipxd.sip.offer import Exchange
-from sipxd.sip.transaction import T1
+from sipxd.sip.sdp import SdpError
 from sipxd.sip.usage import ALLOW, InviteUsage, LegState
+
+MAXIMUM_STRAYS = 20
+"""How many branches of a fork are hung up; any more get their ACK only."""
 
 
 @attrs.frozen
@@ -64,18 +65,20 @@ class UacLeg(InviteUsage):
         super().__init__(local, LegMedia(local.address, local.random))
         self.invitation = invitation
         self._authorize = authorize
+        self._credentials: tuple[Header, ...] = ()
         self._challenged = False
+        self._owns_call_id = True
         self._tag = local.token()
         self._cseq = 0
-        self._interval = max(local.session_expires, session_timer.MINIMUM)
-        self._minimum = session_timer.MINIMUM
         self._invite: Request | None = None
         self._invite_key = ""
         self._body: bytes = b""
         self._provisional = False
         self._cancelled: tuple[Header, ...] | None = None
-        self._early_answer: bytes | None = None
-        self._strays: set[str] = set()
+        self._early_answer: tuple[str | None, bytes] | None = None
+        """To-tag and body of the last early answer."""
+        self._strays: dict[str, Request] = {}
+        """The ACK for each 2xx that is not wanted, by the key of its BYE."""
 
     @property
     def offerless(self) -> bool:
@@ -84,16 +87,24 @@ class UacLeg(InviteUsage):
 
     def start(self, sdp: bytes | None) -> list[Output]:
         """Send the INVITE, with ``sdp`` as the offer or without one."""
-        self._body = b"" if sdp is None else self.media.present(sdp)
+        if self.state is not LegState.EARLY or self._invite is not None:
+            return []
+        try:
+            self._body = b"" if sdp is None else self.media.present(sdp)
+        except SdpError as error:
+            return self._refused(488, f"The offer cannot be passed on: {error}")
         return self._send_invite()
 
     def start_held(self) -> list[Output]:
         """Send the INVITE with an offer without media, for phones that want one."""
+        if self.state is not LegState.EARLY or self._invite is not None:
+            return []
         self._body = self.media.held_offer()
         return self._send_invite()
 
     def _send_invite(self) -> list[Output]:
         self._cseq += 1
+        self._provisional = False
         self.exchange.state = Exchange.OFFER_SENT if self._body else Exchange.ASKED
         invitation = self.invitation
         headers: list[Header] = [("Route", route) for route in invitation.routes]
@@ -106,9 +117,10 @@ class UacLeg(InviteUsage):
             ("Contact", self.local.contact),
             ("Allow", ALLOW),
             ("Supported", "timer"),
-            *session_timer.request_headers(self._interval, self._minimum),
+            *self.session.headers(),
             ("User-Agent", self.local.user_agent),
             *invitation.headers,
+            *self._credentials,
         )
         if self._body:
             headers.append(("Content-Type", "application/sdp"))
@@ -121,23 +133,14 @@ class UacLeg(InviteUsage):
         if self.state is not LegState.EARLY or self._cancelled is not None:
             return []
         self._cancelled = headers
-        return self._send_cancel() if self._provisional else []
-
-    def _send_cancel(self) -> list[Output]:
-        assert self._cancelled is not None
-        return [SendCancel(self._invite_key, self._cancelled), StartTimer("cancelled", 64 * T1)]
+        if self._invite is None:
+            return self._refused(487, "Request Terminated")
+        # When no final response follows, the transaction fails after 64*T1.
+        return [SendCancel(self._invite_key, headers)] if self._provisional else []
 
     def hang_up(self, headers: tuple[Header, ...] = ()) -> list[Output]:
         """End the leg in whatever state: CANCEL while it rings, BYE once it is up."""
         return self.cancel(headers) if self.state is LegState.EARLY else super().hang_up(headers)
-
-    def timer(self, name: str) -> list[Output]:
-        """A timer of the leg ran out."""
-        if name != "cancelled":
-            return super().timer(name)
-        if self.state is not LegState.EARLY:
-            return []
-        return [Abandon(self._invite_key), *self._refused(487, "Request Terminated")]
 
     def receive_response(self, key: str, response: Response) -> list[Output]:
         """A response to a request of ours."""
@@ -151,20 +154,23 @@ class UacLeg(InviteUsage):
             return self._success(response)
         if self.state is not LegState.EARLY:
             return []
-        if response.status == 422 and self._cancelled is None:
-            minimum = session_timer.minimum_of(response)
-            if self._interval < minimum <= 7200:
-                self._interval = self._minimum = minimum
-                return self._send_invite()
-        if response.status in (401, 407) and self._cancelled is None and not self._challenged:
-            credentials = self._authorize(response)
-            if credentials is not None:
-                self._challenged = True
-                headers = (*self.invitation.headers, *credentials)
-                self.invitation = attrs.evolve(self.invitation, headers=headers)
-                return self._send_invite()
-        agent = response.get("Server") or response.get("User-Agent") or ""
-        return self._refused(response.status, response.reason, agent)
+        if self._cancelled is None and self._improved(response):
+            return self._send_invite()
+        return self._refused(response.status, response.reason, agent_of(response))
+
+    def _improved(self, response: Response) -> bool:
+        """Whether the INVITE can be sent again in a way that the refusal asks for."""
+        if response.status == 422:
+            self._challenged = False  # the next INVITE may need fresh credentials
+            return self.session.raised(response)
+        if response.status not in (401, 407) or self._challenged:
+            return False
+        credentials = self._authorize(response)
+        if credentials is None:
+            return False
+        self._challenged = True
+        self._credentials = credentials
+        return True
 
     def request_failed(self, key: str, status: int) -> list[Output]:
         """A request of ours got no response (408) or could not be sent (503)."""
@@ -179,11 +185,7 @@ class UacLeg(InviteUsage):
 
     def _refused(self, status: int, reason: str, agent: str = "") -> list[Output]:
         self.state = LegState.GONE
-        return [
-            StopTimer("cancelled"),
-            Refused(status, reason[:200], (agent or self.peer_agent)[:128]),
-            Gone(),
-        ]
+        return [Refused(status, reason[:200], agent or self.peer_agent), Gone()]
 
     def _provisional_response(self, response: Response) -> list[Output]:
         if self.state is not LegState.EARLY:
@@ -191,84 +193,90 @@ class UacLeg(InviteUsage):
         first = not self._provisional
         self._provisional = True
         if self._cancelled is not None:
-            return self._send_cancel() if first else []
+            return [SendCancel(self._invite_key, self._cancelled)] if first else []
         if response.status == 100:
             return []
         sdp = response.sdp
         if sdp is not None and (self.offerless or not self.media.heard(sdp)):
             sdp = None  # an offer in an unreliable response cannot be answered (RFC 3261 13.2.1)
         if sdp is not None:
-            self._early_answer = sdp
+            self._early_answer = response.to_tag, sdp
         return [Progress(response.status, sdp)]
 
     def _success(self, response: Response) -> list[Output]:
         assert self._invite is not None
         if self.state is not LegState.EARLY:
-            if self.dialog is not None and response.to_tag == self.dialog.remote_tag:
-                if self._acks is not None and self._acks[0] == self._invite_key:
-                    return [SendAck(self._acks[1])]
-                return []
-            return self._dismiss(response)
+            if self.dialog is None or response.to_tag != self.dialog.remote_tag:
+                return self._dismiss(response)
+            ack = self._acks.get(self._invite_key)
+            return [] if ack is None else [SendAck(ack)]  # none: it waits for the answer
         try:
             self.dialog = uac_dialog(self._invite, response, self.invitation.flow)
         except DialogError as error:
-            return [*self._refused(502, f"The 200 is unusable: {error}")]
+            return [*self._dismiss(response), *self._refused(502, f"The 200 is unusable: {error}")]
         self.state = LegState.UP
         self._learn(response)
-        out: list[Output] = [StopTimer("cancelled")]
-        unusable = False
-        answer: bytes | None = None
+        self.exchange.closed()
         if self.offerless:
-            sdp = response.sdp
-            self._owed_ack = (self._invite_key, self._cseq)
-            self.exchange.closed()
-            self.exchange.received()
-            if sdp is None or not self.media.heard_offer(sdp):
-                unusable = True
-        else:
-            ack = self.dialog.ack(self._cseq, contact=self.local.contact)
-            self._acks = (self._invite_key, ack)
-            out.append(SendAck(ack))
-            self.exchange.closed()
-            answer = response.sdp or self._early_answer
-            unusable = answer is None or not self.media.heard(answer)
+            return self._offered(response)
+        out: list[Output] = [self._ack(self._invite_key, self._cseq)]
+        answer = response.sdp
+        if answer is None and self._early_answer is not None:
+            tag, early = self._early_answer
+            answer = early if tag == response.to_tag else None
         if self._cancelled is not None:
-            out.append(Refused(487, "Request Terminated", self.peer_agent))
-            return out + super().hang_up(self._cancelled)
-        if unusable:
-            sentence = "The phone answered without a usable session description."
-            reason = (("Reason", f'SIP;cause=488;text="{sentence}"'),)
-            out.append(Refused(488, sentence, self.peer_agent))
-            return out + super().hang_up(reason)
-        out += self._session_agreed(response)
-        out.append(Up())
-        out.append(Offered(response.sdp or b"") if answer is None else Answered(answer))
-        return out
+            return out + self._given_up()
+        if answer is None or not self.media.heard(answer):
+            return out + self._unusable()
+        return [*out, *self.session.agreed(response), Up(), Answered(answer)]
+
+    def _offered(self, response: Response) -> list[Output]:
+        """The 2xx to an INVITE without SDP: its ACK waits for our answer."""
+        if response.sdp is None or not self.media.heard_offer(response.sdp):
+            out: list[Output] = [self._ack(self._invite_key, self._cseq)]
+            return out + (self._unusable() if self._cancelled is None else self._given_up())
+        self._owed_ack = (self._invite_key, self._cseq)
+        self.exchange.received()
+        if self._cancelled is not None:
+            return self._given_up()
+        return [*self.session.agreed(response), Up(), Offered(response.sdp)]
+
+    def _given_up(self) -> list[Output]:
+        """The 2xx crossed our CANCEL: hang up."""
+        assert self._cancelled is not None
+        refused = Refused(487, "Request Terminated", self.peer_agent)
+        return [*super().hang_up(self._cancelled), refused]
+
+    def _unusable(self) -> list[Output]:
+        sentence = "The phone answered without a usable session description."
+        reason = (("Reason", f"SIP;cause=488;text={quote(sentence)}"),)
+        return [*super().hang_up(reason), Refused(488, sentence, self.peer_agent)]
 
     def _dismiss(self, response: Response) -> list[Output]:
-        """A 2xx of another fork, or one that came too late: ACK and BYE (13.2.2.4)."""
+        """A 2xx that is not wanted (another fork's, late, unusable): ACK and BYE (13.2.2.4)."""
         assert self._invite is not None
+        key = f"stray-{response.to_tag}"
+        if key in self._strays:
+            return [SendAck(self._strays[key])]
         try:
             dialog = uac_dialog(self._invite, response, self.invitation.flow)
         except DialogError:
-            return []
-        body = b""
-        if self.offerless:
-            stray = LegMedia(self.local.address, self.local.random)
-            stray.peer_agent = response.get("Server") or ""
-            if response.sdp is not None and stray.heard_offer(response.sdp):
-                try:
-                    body = stray.held_answer()
-                except CannotHold:
-                    body = stray.refused_answer()
-        out: list[Output] = [SendAck(dialog.ack(self._cseq, contact=self.local.contact, body=body))]
-        key = f"stray-{dialog.remote_tag}"
-        if key not in self._strays and len(self._strays) < 20:
-            self._strays.add(key)
-            dialog = attrs.evolve(dialog, local_seq=self._cseq)
-            bye, _ = dialog.request("BYE", contact=self.local.contact)
-            out.append(SendRequest(key, bye))
-        return out
+            dialog = makeshift_dialog(self._invite, response, self.invitation.flow)
+        body = self._held_for(response) if self.offerless else b""
+        ack = dialog.ack(self._cseq, contact=self.local.contact, body=body)
+        if len(self._strays) >= MAXIMUM_STRAYS:
+            return [SendAck(ack)]
+        self._strays[key] = ack
+        bye, _ = dialog.request("BYE", contact=self.local.contact)
+        return [SendAck(ack), SendRequest(key, bye)]
 
-    def _owns_call_id(self) -> bool:
-        return True
+    def _held_for(self, response: Response) -> bytes:
+        """An answer without media to the offer of a 2xx that is not wanted; empty without offer."""
+        media = LegMedia(self.local.address, self.local.random)
+        media.peer_agent = agent_of(response) or self.peer_agent
+        if response.sdp is None or not media.heard_offer(response.sdp):
+            return b""
+        try:
+            return media.held_answer()
+        except CannotHold:
+            return media.refused_answer()

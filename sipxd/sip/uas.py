@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import attrs
+
 from sipxd.sip.dialog import uas_dialog
 from sipxd.sip.flow import Flow
 from sipxd.sip.leg import (
     Ended,
-    Gone,
+    Event,
     Local,
     Output,
     Progress,
     SendResponse,
     Up,
+    effects_first,
 )
 from sipxd.sip.leg_media import LegMedia, readable
 from sipxd.sip.message import Header, Request, respond
 from sipxd.sip.offer import Intent
+from sipxd.sip.sdp import SdpError
 from sipxd.sip.usage import ALLOW, InviteUsage, LegState
 
 MAXIMUM_EARLY_DIALOGS = 20
@@ -57,12 +61,13 @@ class UasLeg(InviteUsage):
 
     def ring(self, progress: Progress, branch: str) -> list[Output]:
         """Pass a provisional response of ``branch`` on to the caller."""
-        if self.state is not LegState.EARLY or self._confirmed:
+        if self.state is not LegState.EARLY:
             return []
         headers: list[Header] = [("Contact", self.local.contact), ("Allow", ALLOW)]
         body = b""
         if progress.sdp is not None and self.offer_in is not None:
             body = self._preview(progress.sdp)
+        if body:
             headers.append(("Content-Type", "application/sdp"))
         response = respond(
             self.request, progress.status, to_tag=self._tag(branch), headers=headers, body=body
@@ -70,8 +75,11 @@ class UasLeg(InviteUsage):
         return [SendResponse(self._key_in, response)]
 
     def _preview(self, sdp: bytes) -> bytes:
-        body = self.media.present(sdp)
         assert self.offer_in is not None
+        try:
+            body = self.media.present(sdp)
+        except SdpError:
+            return b""
         self.media.heard_offer(self.offer_in)  # the offer stays open: a preview is no answer
         return body
 
@@ -79,35 +87,44 @@ class UasLeg(InviteUsage):
         """Answer the call: ``sdp`` is the answer, or the offer where the caller made none."""
         if self.state is not LegState.EARLY:
             return []
-        tag = self._tag(branch)
         assert self.dialog is not None
-        flow = self.dialog.flow
-        self.dialog = uas_dialog(self.request, tag, flow)
+        try:
+            body = self.media.present(sdp)
+        except SdpError as error:
+            return self._over(488, Ended(False, 488, f"The answer cannot be passed on: {error}"))
+        self.dialog = attrs.evolve(self.dialog, local_tag=self._tag(branch))
+        self.exchange.closed()
         if self.offer_in is None:
-            self.exchange.propose(Intent(sdp))
+            self.exchange.begin(Intent(sdp))
             self._offered_in_2xx = True
-        else:
-            self.exchange.closed()
         self.state = LegState.UP
-        return self._accept(self._key_in, self.request, self.media.present(sdp))
+        return self._accept(self._key_in, self.request, body)
 
     def refuse(
         self, status: int, reason: str | None = None, headers: Iterable[Header] = ()
     ) -> list[Output]:
         """Refuse the call with a final ``status`` of 300 or above."""
-        if self.state is not LegState.EARLY:
-            return []
-        self.state = LegState.GONE
-        response = respond(
-            self.request, status, to_tag=self._base_tag, reason=reason, headers=headers
-        )
-        return [SendResponse(self._key_in, response), Gone()]
+        return self._over(status, reason=reason, headers=headers)
 
     def cancelled(self, sentence: str = "The caller hung up before an answer.") -> list[Output]:
         """The caller's CANCEL (section 9.2): 487. Without effect once the call is answered."""
+        return self._over(487, Ended(True, 487, sentence))
+
+    def _over(
+        self,
+        status: int,
+        *events: Event,
+        reason: str | None = None,
+        headers: Iterable[Header] = (),
+    ) -> list[Output]:
+        """Answer the INVITE with ``status`` unless it has its answer; nothing is left then."""
         if self.state is not LegState.EARLY:
             return []
-        return [*self.refuse(487), Ended(True, 487, sentence)]
+        response = respond(
+            self.request, status, to_tag=self._base_tag, reason=reason, headers=headers
+        )
+        refusal = SendResponse(self._key_in, response)
+        return [refusal, *self._refuse_waiting(), *self._gone(*events)]
 
     def matches(self, message: Request) -> bool:
         """As for every leg; before the answer any of the early dialogs will do."""
@@ -127,11 +144,12 @@ class UasLeg(InviteUsage):
 
     def receive_ack(self, request: Request) -> list[Output]:
         """The ACK for a 2xx of ours; the first one says that the caller is there."""
+        answered = self.state is LegState.UP
         out = super().receive_ack(request)
-        if self._confirmed or self._accepted is not None:
+        if not out or not answered or self._confirmed:
             return out
         self._confirmed = True
-        return [Up(), *out]
+        return effects_first([Up(), *out])
 
     def hang_up(self, headers: tuple[Header, ...] = ()) -> list[Output]:
         """End the leg in whatever state."""
