@@ -219,7 +219,7 @@ def _judge(ended: dict[str, Any]) -> int:
         return 1
     say(
         "\nThe call has [green]ended[/] on both phones; its record says: "
-        f'ended by the {cause["who"]}, {cause["code"]}, "{cause["sentence"]}"'
+        f'ended by the {cause["who"]}, "{cause["sentence"]}" (SIP code {cause["code"]})'
     )
     return 0
 

@@ -220,8 +220,9 @@ def prepare(directory: Path) -> tuple[Config, Secrets]:
 def progress(what: str) -> Iterator[Callable[[str], None]]:
     """Show that something is being done; it gets what says how it was done."""
     finished: list[str] = []
-    with console.status(what):
+    fancy = is_fancy(console)
+    with console.status(what, spinner="dots" if fancy else "line"):
         yield finished.append
-    mark = "[green]✔[/]" if is_fancy(console) else "ok"
+    mark = "[green]✔[/]" if fancy else "[green]ok[/]"
     for text in finished:
         console.print(f"  {mark}  {text}", soft_wrap=True)
