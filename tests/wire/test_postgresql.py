@@ -1,0 +1,120 @@
+"""The store on a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from sipxd.call.record import (
+    CallEvent,
+    CallKind,
+    CallRecord,
+    CallState,
+    CallUnit,
+    Cause,
+    Side,
+)
+from sipxd.errors import ConfigError, Conflict
+from sipxd.service.accounts import NewUser, create_user, delete_user, list_users
+from sipxd.service.vault import Vault
+from sipxd.sip.flow import Flow
+from sipxd.sip.registrar import Binding
+from sipxd.store import bindings, calls
+from sipxd.store.engine import check, create_engine, migrate
+from sipxd.store.schema import metadata
+
+
+def as_postgres(*command: str) -> None:
+    """Run a command of PostgreSQL, which refuses to run as root."""
+    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    subprocess.run([*prefix, *command], check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL of the tests' own, on a Unix socket; gives its URL without a database."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
+    home = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("postgres")
+        os.chown(home, account.pw_uid, account.pw_gid)
+    data = home / "data"
+    as_postgres(str(programs / "initdb"), "-D", str(data), "-A", "trust", "-U", "sipxd")
+    options = f"-c listen_addresses='' -c unix_socket_directories={home} -c fsync=off"
+    control = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
+    as_postgres(*control, "-l", str(home / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql://sipxd@/{{}}?host={home}"
+    finally:
+        as_postgres(*control, "-m", "immediate", "stop")
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def url(server: str, request: pytest.FixtureRequest) -> str:
+    """An empty database."""
+    name = f"t{abs(hash(request.node.name))}"
+    engine = sa.create_engine(
+        server.format("postgres").replace("postgresql:", "postgresql+psycopg:"),
+        isolation_level="AUTOCOMMIT",
+    )
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return server.format(name)
+
+
+def test_the_migrations_make_the_tables_of_the_schema(url: str) -> None:
+    with pytest.raises(ConfigError, match="sipxd init"):
+        check(url)
+    migrate(url)
+    check(url)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_users_bindings_and_calls_are_stored_read_and_deleted(url: str) -> None:
+    migrate(url)
+    engine = create_engine(url)
+    vault = Vault(bytes(32))
+    with engine.begin() as connection:
+        user, _ = create_user(
+            connection, vault, NewUser(name="200", pin="1234567", aliases=("20",))
+        )
+    with pytest.raises(Conflict), engine.begin() as connection:
+        create_user(connection, vault, NewUser(name="20", pin="1234567"))
+    flow = Flow("UDP", "udp:192.0.2.1:5060", "198.51.100.1", 5060)
+    binding = Binding("sip:200@198.51.100.1", 2e9, "call", 1, flow, path=("<sip:p;lr>",))
+    with engine.begin() as connection:
+        bindings.replace_for_user(connection, user.id, [binding])
+        assert bindings.load_all(connection, 1e9) == {user.id: (binding,)}
+    begun = CallRecord("c1", CallKind.CLICK, "200", "201", CallState.CALLER, 1e9)
+    ended = CallRecord(
+        "c1", CallKind.CLICK, "200", "201", CallState.ENDED, 1e9, ended=1e9 + 5,
+        cause=Cause("callee", Side.FAR, 486, "The line is busy."),
+    )  # fmt: skip
+    with engine.begin() as connection:
+        event = CallEvent("call.started", "c1", "200", 1e9)
+        calls.save_units(connection, [CallUnit(event, begun, {"leg": {"a": [1, "ä"]}})])
+        assert calls.unfinished(connection) == [begun]
+        assert calls.dialogs_of(connection, "c1") == {"leg": {"a": [1, "ä"]}}
+        calls.save_units(connection, [CallUnit(event, ended, released=("leg",))])
+    with engine.begin() as connection:
+        assert calls.page(connection, user="200", before=None, limit=10) == [ended]
+        assert calls.dialogs_of(connection, "c1") == {}
+        delete_user(connection, "200")
+        assert [left.name for left in list_users(connection)] == []
+        assert bindings.load_all(connection, 1e9) == {}
+    engine.dispose()
