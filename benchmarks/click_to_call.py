@@ -51,9 +51,16 @@ def measure(office: Office, rate: int) -> dict[str, Any]:
     asked = ask(office.daemon.web_port, office.requests(calls), rate)
     end = time.monotonic() + 15
     completed = [run.completed(max(0.1, end - time.monotonic())) for run in runs]
-    office.wait_until_zero("sipxd_calls_live", 40)
+    left = office.left("sipxd_calls_live", 10)
     used = office.cpu() - cpu
     completed.append(int(office.bridged() - bridged))
+    if left or min(completed) < calls:
+        # Standard output is for the line alone.
+        print(
+            f"at {rate}/s, of {calls} calls: refused {asked.refused}; completed by callers, callees"
+            f" and daemon {completed}; still up {left}",
+            *(run.errors()[:2000] for run in runs), sep="\n", file=sys.stderr,
+        )  # fmt: skip
     return {
         "calls": calls,
         "failed": calls - min(completed),
@@ -103,7 +110,7 @@ def main() -> None:
             begin, spent = time.monotonic(), office.cpu()
             rates = {rate: measure(office, rate) for rate in RATES}
             # Transactions linger for 32 s: their end belongs to the cost of the calls.
-            office.wait_until_zero("sipxd_timers", 45)
+            office.left("sipxd_timers", 45)
             whole = office.cpu() - spent
             calls = sum(figures["calls"] for figures in rates.values())
             bare = measure_bare(office, core, SUSTAINED)

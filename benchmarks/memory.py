@@ -48,7 +48,7 @@ def main() -> None:
             asked = ask(daemon.web_port, office.requests(WARM_UP), RATE)
             assert not asked.refused
             assert [run.completed(20) for run in runs] == [WARM_UP] * 2
-            office.wait_until_zero("sipxd_timers", 45)
+            assert not office.left("sipxd_timers", 45)
             before = daemon.rss()
             office.callees.does = scenario(*CALLEE, hung_up())
             runs = office.callers.start(CALLS), office.callees.start(CALLS)
