@@ -158,8 +158,10 @@ class Bridge:
         if shown is None or said is None:
             return False
         theirs = readable(self.said.get(who))
-        holds = is_hold(said) and not is_hold(shown) and theirs is not None and not is_hold(theirs)
-        return not holds and still_valid(shown, said, theirs)
+        changed_hold = is_hold(said) is not is_hold(shown)
+        if changed_hold and theirs is not None and not is_hold(theirs):
+            return False
+        return still_valid(shown, said, theirs)
 
     def updated(self, leg: str, sdp: bytes) -> list[Outcome]:
         """``leg`` changed its description in an exchange that it did not start for us."""

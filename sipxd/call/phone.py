@@ -28,12 +28,11 @@ class PhoneCall(Call):
         bridge.said[leg] = sdp
         bridge.shown[self.near] = sdp
         accept = Accept(self.near, sdp, leg)
-        if offered:
+        if offered or self._offer is None:
             # The caller's answer comes with his ACK; the winner's own ACK waits for it.
             self.phase = Phase.JOINING
             self._bridge = bridge
             return [accept, Record("call.answered", now=("answered",))]
-        assert self._offer is not None
         bridge.said[self.near] = self._offer
         bridge.shown[leg] = self._offer
         self._bridge = bridge

@@ -83,9 +83,12 @@ class LegDriver:
         self._servers[key] = handle
         self.work(self.machine.receive_request(key, request))
 
-    def receive_cancel(self) -> None:
-        """The peer's CANCEL for the INVITE that the leg began with."""
-        if isinstance(self.machine, UasLeg):
+    def receive_cancel(self, handle: ServerHandle) -> None:
+        """The peer's CANCEL for the INVITE of ``handle``: the leg's first one, or a re-INVITE."""
+        key = next((key for key, known in self._servers.items() if known is handle), None)
+        if key is not None and key != INVITE:
+            self.work(self.machine.request_cancelled(key))
+        elif key == INVITE and isinstance(self.machine, UasLeg):
             self.work(self.machine.cancelled())
 
     def receive_ack(self, request: Request) -> None:
@@ -111,10 +114,6 @@ class LegDriver:
             elif isinstance(output, sip.SendCancel):
                 if output.key in self._clients:
                     self._stack.cancel(self._clients[output.key], output.headers)
-            elif isinstance(output, sip.Abandon):
-                handle = self._clients.pop(output.key, None)
-                if handle is not None:
-                    self._stack.abandon(handle)
             else:
                 if isinstance(output, sip.Gone):
                     self._stop()

@@ -87,7 +87,7 @@ def _end_legs(
             usage = InviteUsage(local, LegMedia(local.address, local.random))
             usage.restore({**plain, "dialog": dialog.to_plain()})
             name = str(plain["name"])
-        except (KeyError, OSError, msgspec.ValidationError) as error:
+        except (KeyError, OSError, TypeError, msgspec.ValidationError) as error:
             _log.warn(
                 "call {call}: a leg of it cannot be ended: {why}", call=record.id, why=str(error)
             )

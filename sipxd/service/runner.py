@@ -145,9 +145,9 @@ class CallRunner:
         """A request within the dialog of a leg."""
         self._to_driver(name, lambda driver: driver.receive_request(handle, request))
 
-    def receive_cancel(self, name: str) -> None:
-        """The INVITE of an incoming leg was cancelled."""
-        self._to_driver(name, LegDriver.receive_cancel)
+    def receive_cancel(self, name: str, handle: ServerHandle) -> None:
+        """The INVITE of ``handle``, with which a leg began or within its dialog, was cancelled."""
+        self._to_driver(name, lambda driver: driver.receive_cancel(handle))
 
     def receive_ack(self, name: str, request: Request) -> None:
         """An ACK for a 2xx of a leg."""

@@ -91,9 +91,9 @@ class Signalling:
 
     def on_cancel(self, handle: ServerHandle, cancel: Request) -> None:
         """The INVITE of ``handle`` was cancelled."""
-        found = self._table.find_incoming(handle)
+        found = self._table.find_incoming(handle) or self._leg_of(handle.request)
         if found is not None:
-            found[0].receive_cancel(found[1])
+            found[0].receive_cancel(found[1], handle)
         elif not handle.answered:
             self._answer(handle, 487)
 

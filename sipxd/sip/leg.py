@@ -30,13 +30,6 @@ class SendCancel:
 
 
 @attrs.frozen
-class Abandon:
-    """Forget the client transaction ``key``: nothing more can come of it."""
-
-    key: str
-
-
-@attrs.frozen
 class SendAck:
     """Send the ACK of a 2xx, which is outside any transaction."""
 
@@ -153,7 +146,7 @@ class Gone:
     """Nothing is left of the leg: no dialog, no transaction that matters, no timer."""
 
 
-Effect = SendRequest | SendCancel | Abandon | SendAck | SendResponse | StartTimer | StopTimer
+Effect = SendRequest | SendCancel | SendAck | SendResponse | StartTimer | StopTimer
 Event = (
     Progress
     | Up
@@ -170,7 +163,7 @@ Event = (
 Output = Effect | Event
 
 
-_EFFECTS = (SendRequest, SendCancel, Abandon, SendAck, SendResponse, StartTimer, StopTimer)
+_EFFECTS = (SendRequest, SendCancel, SendAck, SendResponse, StartTimer, StopTimer)
 
 
 def effects_first(outputs: list[Output]) -> list[Output]:

@@ -313,7 +313,7 @@ class Phone:
             self.tell("answers although the call was cancelled")
             self.post(lambda: self._answer_call(call))
         else:
-            self.post(call.driver.receive_cancel)
+            self.post(lambda: call.driver.receive_cancel(handle))
 
     def on_ack(self, request: Request, flow: Flow) -> None:
         """The ACK of a call that was answered."""

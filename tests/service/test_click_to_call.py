@@ -229,6 +229,27 @@ def test_two_holds_at_the_same_moment_end_in_a_defined_state() -> None:
     assert media_meets(alice, bob)
 
 
+def test_a_hold_that_the_phone_takes_back_leaves_the_call_as_it_was() -> None:
+    office, alice, bob = two_phones()
+    call = office.click("200", "201")
+    office.run(5)
+    bob_node = office.network._nodes["198.51.100.2", 5060]
+    receiver, bob_node.receiver = bob_node.receiver, lambda data, flow: None
+    leg = alice.calls[-1]
+    leg.hold()
+    office.run(1)
+    (handle,) = [h for key, h in leg.driver._clients.items() if key.startswith("reinvite")]
+    alice.stack.cancel(handle)
+    office.run(1)
+    bob_node.receiver = receiver
+    office.run(10)
+    assert any(
+        p.data.startswith(b"SIP/2.0 487") and p.destination == "198.51.100.1:5060"
+        for p in office.network.log
+    )
+    assert leg.up and office.record(call).state is CallState.BRIDGED
+
+
 def test_a_hold_while_the_number_rings_is_answered_and_the_number_told_later() -> None:
     office, alice, bob = two_phones(far=Behaviour(answer_after=5))
     call = office.click("200", "201")
