@@ -230,7 +230,7 @@ def test_two_holds_at_the_same_moment_end_in_a_defined_state() -> None:
 
 
 def test_a_hold_that_the_phone_takes_back_leaves_the_call_as_it_was() -> None:
-    office, alice, bob = two_phones()
+    office, alice, _ = two_phones()
     call = office.click("200", "201")
     office.run(5)
     bob_node = office.network._nodes["198.51.100.2", 5060]
