@@ -13,7 +13,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 
 from daemon import Daemon, until
-from roles import RING_TIMEOUT, Pair
+from roles import RING_TIMEOUT, TRUSTED, Pair
 from sipp import Phone
 
 
@@ -59,7 +59,7 @@ def wait_until_idle(daemon: Daemon) -> None:
 @pytest.fixture(scope="session")
 def daemon(make_daemon: Callable[..., Daemon]) -> Daemon:
     """The daemon that most tests share; each test brings its own users."""
-    daemon = make_daemon(call__ring_timeout=RING_TIMEOUT)
+    daemon = make_daemon(call__ring_timeout=RING_TIMEOUT, sip__trusted_peers=[TRUSTED])
     daemon.start()
     return daemon
 

@@ -9,6 +9,8 @@ from steps import OFFERLESS, answer, has, invited, lacks, receive, reply, sdp
 
 RING_TIMEOUT = 3
 """Seconds a phone may ring in the daemon that most tests share."""
+TRUSTED = "127.0.0.5"
+"""The address of a trusted peer of that daemon."""
 
 
 @attrs.frozen

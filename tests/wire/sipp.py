@@ -27,6 +27,7 @@ class Sipp:
         *,
         port: int,
         peer: str = "",
+        host: str = HOST,
         calls: int = 1,
         options: Iterable[str] = (),
     ) -> None:
@@ -38,7 +39,7 @@ class Sipp:
                 [
                     "sipp",
                     *((peer,) if peer else ()),
-                    *("-sf", "scenario.xml", "-i", HOST, "-p", str(port), "-m", str(calls)),
+                    *("-sf", "scenario.xml", "-i", host, "-p", str(port), "-m", str(calls)),
                     *("-nostdin", "-trace_err", "-error_file", "errors"),
                     *("-trace_msg", "-message_file", "messages", "-trace_logs", "-log_file", "log"),
                     *("-deadcall_wait", "0"),
@@ -58,7 +59,8 @@ class Sipp:
             self.stop()
             status = f"not through after {timeout} s"
         if status != 0:
-            raise SippFailed(f"{self.directory.name}: {status}\n{self.errors()}\n{self.messages()}")
+            seen = self.messages()[-20_000:]
+            raise SippFailed(f"{self.directory.name}: {status}\n{self.errors()}\n{seen}")
 
     def stop(self) -> None:
         """End the process, whatever it is doing."""
@@ -76,7 +78,7 @@ class Sipp:
 
     def errors(self) -> str:
         """What SIPp complained about."""
-        return self._read("errors") + self._read("screen")[-1500:]
+        return self._read("errors")[:5_000] + self._read("screen")[-1_500:]
 
     def _read(self, name: str) -> str:
         path = self.directory / name
@@ -86,7 +88,8 @@ class Sipp:
 class Phone:
     """A telephone of a user: a port, a registration, and what it does when it is called."""
 
-    def __init__(self, directory: Path, daemon: Daemon, user: str) -> None:
+    def __init__(self, directory: Path, daemon: Daemon, user: str, host: str = HOST) -> None:
+        self.host = host
         self.directory = directory
         self.daemon = daemon
         self.user = user
@@ -150,6 +153,7 @@ class Phone:
             self.directory / f"{self.user}-{self.port}-{len(self._runs)}",
             scenario(*steps),
             port=self.port,
+            host=self.host,
             peer=self.daemon.sip_address if request_uri else "",
             calls=calls,
             options=(*(("-auth_uri", request_uri) if request_uri else ()), *options),

@@ -240,7 +240,8 @@ def _send(
         head.append(f"Content-Type: {content_type}")
     head.append("Content-Length: [len]")
     text = "\n".join(head) + "\n\n" + (body + "\n" if body else "")
-    attributes = ' retrans="500"' if repeat else ""
+    # Later than the 500 ms of the RFC: nothing is lost here, and a repeated 200 brings a second ACK.
+    attributes = ' retrans="2000"' if repeat else ""
     return f"<send{attributes}><![CDATA[\n{text}\n]]></send>"
 
 
@@ -328,6 +329,11 @@ def call(
         + _invite(domain, number, body, (*headers, credentials))
         + expect(100, optional=True)
     )
+
+
+def call_unasked(user: str, domain: str, number: str, body: str) -> str:
+    """Call a number as one who is trusted without credentials."""
+    return calls_as(user, domain) + _invite(domain, number, body, ()) + expect(100, optional=True)
 
 
 def calls_as(user: str, domain: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from daemon import Daemon, until
-from roles import Pair, answered_by, offered
+from roles import TRUSTED, Pair, answered_by, offered
 from sipp import Phone
 from steps import (
     OFFERLESS,
     answer,
     answered,
+    call_unasked,
     cancel_received,
     cancelled,
     expect,
@@ -216,6 +218,24 @@ def test_session_interval_below_90_seconds_is_refused_with_the_minimum(pair: Pai
         headers=("Supported: timer", "Session-Expires: 60"),
     )  # fmt: skip
     a.finish()
+
+
+def test_trusted_peer_is_not_asked_for_credentials(
+    daemon: Daemon, pair: Pair, tmp_path: Path
+) -> None:
+    b, peer = pair.callee, Phone(tmp_path, daemon, pair.caller.user, TRUSTED)
+    b.start(answered_by(b, peer), hung_up())
+    number = f"{b.user}@{daemon.domain}"
+    peer.start(
+        call_unasked(peer.user, daemon.domain, b.user, sdp(peer.media)), _connected(b), hang_up(),
+        request_uri=number,
+    )  # fmt: skip
+    try:
+        peer.finish()
+        b.finish()
+    finally:
+        peer.stop()
+    assert pair.client.calls()[0]["user"] == peer.user
 
 
 def test_delete_ends_a_direct_call(daemon: Daemon, pair: Pair) -> None:
