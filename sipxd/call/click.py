@@ -151,7 +151,8 @@ class ClickToCall(Call):
         target = self._near_targets[branch]
         out: list[Effect] = []
         if agent or target.user_agent:
-            out.append(Remember(agent or target.user_agent))
+            # Next time only what the phone called itself when it registered is known.
+            out.append(Remember(target.user_agent or agent))
         return [*out, Ring(again, target, self._devices.identity, held=True)]
 
     # -- events --------------------------------------------------------------------------------
