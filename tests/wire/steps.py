@@ -240,7 +240,7 @@ def _send(
         head.append(f"Content-Type: {content_type}")
     head.append("Content-Length: [len]")
     text = "\n".join(head) + "\n\n" + (body + "\n" if body else "")
-    # Later than the 500 ms of the RFC: nothing is lost here, and a repeated 200 brings a second ACK.
+    # Later than the RFC says: nothing is lost here, and a repeated 200 brings a second ACK.
     attributes = ' retrans="2000"' if repeat else ""
     return f"<send{attributes}><![CDATA[\n{text}\n]]></send>"
 
