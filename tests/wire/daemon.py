@@ -61,13 +61,15 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def until(condition: Callable[[], object], what: str, timeout: float = 10) -> None:
+def until(
+    condition: Callable[[], object], what: str, timeout: float = 10, every: float = 0.02
+) -> None:
     """Ask again and again until the condition holds; fails with `what` after `timeout` seconds."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"waited {timeout} s in vain for {what}")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 @attrs.frozen
