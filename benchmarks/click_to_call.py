@@ -132,8 +132,9 @@ def main() -> None:
             f"{DATAGRAMS} UDP datagrams sent back"
         ),
         ratio=main_figure["cpu_ms"] / bare,
-        target={"cpu_ms": TARGET, f"failed_at_{SUSTAINED}": 0},
-        met=main_figure["cpu_ms"] <= TARGET and main_figure["failed"] == 0,
+        target={"cpu_ms_at_each_rate": TARGET, f"failed_at_{SUSTAINED}": 0},
+        met=all(figures["cpu_ms"] <= TARGET for figures in rates.values())
+        and main_figure["failed"] == 0,
     )
 
 
