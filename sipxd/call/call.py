@@ -7,6 +7,7 @@ takes an event of a leg and returns effects; an event may come in any state.
 
 from __future__ import annotations
 
+import abc
 import enum
 from collections.abc import Sequence
 
@@ -67,7 +68,7 @@ class Destination:
 HUNG_UP = reason(200, "Hung up")
 
 
-class Call:
+class Call(abc.ABC):
     """One call. Legs are named; ``near`` is the caller's."""
 
     def __init__(self, near: str, destination: Destination) -> None:
@@ -116,9 +117,9 @@ class Call:
     def _far_progress(self, leg: str, progress: Progress) -> list[Effect]:
         return []
 
+    @abc.abstractmethod
     def _far_up(self, leg: str, sdp: bytes, *, offered: bool) -> list[Effect]:
         """The winner is there with its description. ``offered``: it waits for an answer."""
-        raise NotImplementedError
 
     # -- events --------------------------------------------------------------------------------
 

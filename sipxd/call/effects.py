@@ -13,6 +13,32 @@ import attrs
 from sipxd.sip.flow import Flow
 from sipxd.sip.leg import Progress, Relayed
 from sipxd.sip.message import Header, Request
+from sipxd.sip.transaction import StartTimer, StopTimer
+
+__all__ = [
+    "ELSEWHERE",
+    "Accept",
+    "Answer",
+    "AnswerHeld",
+    "AskOffer",
+    "Effect",
+    "Forward",
+    "Identity",
+    "Offer",
+    "Record",
+    "Refuse",
+    "Reject",
+    "Release",
+    "Remember",
+    "Respond",
+    "Ring",
+    "ShowProgress",
+    "StartTimer",
+    "StopTimer",
+    "Target",
+    "Withdraw",
+    "reason",
+]
 
 
 @attrs.frozen
@@ -149,21 +175,6 @@ class Respond:
     leg: str
     key: str
     relayed: Relayed
-
-
-@attrs.frozen
-class StartTimer:
-    """Start the call's timer ``name``."""
-
-    name: str
-    seconds: float
-
-
-@attrs.frozen
-class StopTimer:
-    """Stop the call's timer ``name`` where it runs."""
-
-    name: str
 
 
 @attrs.frozen

@@ -21,6 +21,7 @@ After the end there are only ACKs for a 2xx that comes late.
 
 from __future__ import annotations
 
+import abc
 import enum
 from collections.abc import Iterable
 from typing import Any
@@ -64,7 +65,7 @@ class LegState(enum.Enum):
     GONE = "gone"
 
 
-class DialogUsage:
+class DialogUsage(abc.ABC):
     """State and end of a leg."""
 
     def __init__(self, local: Local, media: LegMedia) -> None:
@@ -197,9 +198,9 @@ class DialogUsage:
 
     # -- shared pieces -------------------------------------------------------------------------
 
+    @abc.abstractmethod
     def _begin(self, intent: Intent) -> list[Output]:
         """Send the re-INVITE for ``intent``, whose turn it is."""
-        raise NotImplementedError
 
     def _learn(self, message: Request | Response) -> None:
         """Target refresh, and what the peer can do."""

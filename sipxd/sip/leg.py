@@ -11,6 +11,32 @@ from collections.abc import Callable
 import attrs
 
 from sipxd.sip.message import Header, Request, Response
+from sipxd.sip.transaction import StartTimer, StopTimer
+
+__all__ = [
+    "Answered",
+    "Effect",
+    "Ended",
+    "Event",
+    "Gone",
+    "Local",
+    "OfferFailed",
+    "Offered",
+    "Output",
+    "Progress",
+    "Refused",
+    "Relay",
+    "Relayed",
+    "SendAck",
+    "SendCancel",
+    "SendRequest",
+    "SendResponse",
+    "StartTimer",
+    "StopTimer",
+    "Up",
+    "Updated",
+    "effects_first",
+]
 
 
 @attrs.frozen
@@ -42,21 +68,6 @@ class SendResponse:
 
     key: str
     response: Response
-
-
-@attrs.frozen
-class StartTimer:
-    """Start (or start anew) the leg's timer ``name``; ``seconds`` from now."""
-
-    name: str
-    seconds: float
-
-
-@attrs.frozen
-class StopTimer:
-    """Stop the leg's timer ``name`` where it runs."""
-
-    name: str
 
 
 @attrs.frozen
