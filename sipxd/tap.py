@@ -7,6 +7,7 @@ starting into one sentence on standard error and exit status 1.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -72,6 +73,7 @@ class Daemon(Service):
             _log.failure("sipxd cannot start")
             self._give_up("cannot start because of an internal error; its log says more")
         else:
+            _tune_garbage_collection()
             self._notifier.ready(f"taking calls for {self._config.domain}")
             self._stop_watching = self._notifier.watch(self._app.probe, self._reactor)
 
@@ -92,6 +94,17 @@ class Daemon(Service):
             await self._started
         if self._app is not None:
             await self._app.stop()
+
+
+def _tune_garbage_collection() -> None:
+    """Keep collections from holding calls up: each full one would look at everything, 60 to 100 ms.
+
+    What was made until now lives as long as the process and need not be looked at again; what calls
+    make is freed by its reference counts, so that collections may be rarer than the default.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 def complain(sentence: str) -> None:

@@ -36,10 +36,10 @@ MAX_READS = 1000
 GROUP = 256
 """Most steps of calls in one transaction, so that a backlog still shows progress."""
 
-PACE = 0.02
+PACE = 0.05
 """Seconds from the beginning of one group to the next while steps keep coming.
 
-A step that finds the writer idle is stored at once; under load up to 20 ms are waited for company,
+A step that finds the writer idle is stored at once; under load up to 50 ms are waited for company,
 which divides the cost of a commit by the number of steps that it carries.
 """
 
