@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from twisted.application.service import MultiService
@@ -134,6 +135,8 @@ class App(MultiService):
         for address in config.web.addresses:
             factory = TLSMemoryBIOFactory(context, False, site)
             self.web_ports.append(self._listen(address, factory, "[web] listen"))
+            bound: Any = self.web_ports[-1].getHost()
+            _log.info("HTTPS on {address}", address=attrs.evolve(address, port=bound.port))
         if config.web.metrics_address is not None:
             self._start_metrics(config.web.metrics_address)
         self._opened.append(self.calls.close)

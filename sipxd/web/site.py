@@ -123,6 +123,8 @@ class LimitedSite(Site):
     protocol = Channel  # type: ignore[assignment]  # not the wrapper that negotiates HTTP/2
     requestFactory = LimitedRequest
 
+    noisy = False
+
     def __init__(
         self,
         resource: IResource,
