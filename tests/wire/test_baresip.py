@@ -87,11 +87,11 @@ def test_users_phone_rings_first_then_the_other_and_both_talk(phones: Phones) ->
     assert phones.b.has_no_call()
     phones.a.command("accept")
     until(phones.b.is_ringing, "the other phone to ring")
-    assert phones.client.record(call)["state"] == "ringing-callee"
+    phones.client.wait_state(call, "ringing-callee")
     phones.are_silent()
     phones.b.command("accept")
     phones.talk()
-    assert phones.client.record(call)["state"] == "bridged"
+    phones.client.wait_state(call, "bridged")
     phones.a.command("hangup")
     phones.are_free()
     record = phones.client.wait_state(call, "ended")
@@ -149,7 +149,7 @@ def test_early_media_then_answer(phones: Phones) -> None:
     """A sends to B's early media already; baresip as B sends only from its answer on."""
     call = phones.client.call(phones.b_name).call
     until(lambda: phones.flows()[0] >= 20, "A's media to B's early session")
-    assert phones.client.record(call)["state"] == "ringing-callee"
+    phones.client.wait_state(call, "ringing-callee")
     phones.b.command("accept")
     phones.talk()
     phones.a.command("hangup")

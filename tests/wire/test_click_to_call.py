@@ -64,7 +64,7 @@ def test_callee_does_not_ring_before_the_user_has_answered(pair: Pair) -> None:
     b.start(answered_by(b, a), pause(200), hang_up())
     call = pair.call()
     until(lambda: "SIP/2.0 180" in a.messages(), "the user's phone to ring")
-    assert pair.client.record(call)["state"] == "ringing-caller"
+    pair.client.wait_state(call, "ringing-caller")
     assert "INVITE" not in b.messages().split("REGISTER")[-1]
     pair.finish()
 
@@ -192,7 +192,7 @@ def test_wait_bridged_answers_when_both_are_joined(pair: Pair) -> None:
     b.start(answered_by(b, a), pause(500), hang_up())
     result = pair.client.call(b.user, wait=True)
     assert result.status == 200
-    assert pair.client.record(result.call)["state"] == "bridged"
+    pair.client.wait_state(result.call, "bridged")
     pair.finish()
 
 
@@ -205,7 +205,7 @@ def test_early_media_is_a_preview_and_no_answer(pair: Pair) -> None:
     )  # fmt: skip
     call = pair.call()
     until(lambda: a.messages().count(f"m=audio {b.media + 1} ") == 1, "the preview")
-    assert pair.client.record(call)["state"] == "ringing-callee"
+    pair.client.wait_state(call, "ringing-callee")
     pair.client.wait_state(call, "bridged")
     pair.finish()
 

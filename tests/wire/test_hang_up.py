@@ -179,7 +179,7 @@ def test_delete_of_an_unknown_call_and_of_someone_elses(daemon: Daemon, pair: Pa
     stranger = daemon.client(pair.callee.user)
     assert stranger.ask("DELETE", f"/v1/calls/{call}").status in (403, 404)
     assert stranger.ask("DELETE", "/v1/calls/unknown").status == 404
-    assert pair.client.record(call)["state"] == "ringing-caller"
+    pair.client.wait_state(call, "ringing-caller")
     assert daemon.client("superadmin").ask("DELETE", f"/v1/calls/{call}").status // 100 == 2
     pair.finish()
 
