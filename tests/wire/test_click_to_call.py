@@ -192,7 +192,7 @@ def test_wait_bridged_answers_when_both_are_joined(pair: Pair) -> None:
     b.start(answered_by(b, a), pause(500), hang_up())
     result = pair.client.call(b.user, wait=True)
     assert result.status == 200
-    pair.client.wait_state(result.call, "bridged")
+    assert pair.client.record(result.call)["state"] == "bridged"
     pair.finish()
 
 
