@@ -26,6 +26,14 @@ INVITE = "invite"
 _KEPT_HANDLES = 8
 
 
+def _at_once(event: Callable[[], None]) -> None:
+    event()
+
+
+def _unheard(event: sip.Event) -> None:
+    return None
+
+
 class LegDriver:
     """A leg on the network. ``on_event`` hears what it tells, `sipxd.sip.leg.Gone` last."""
 
@@ -117,7 +125,10 @@ class LegDriver:
             else:
                 if isinstance(output, sip.Gone):
                     self._stop()
-                self._on_event(output)  # type: ignore[arg-type]
+                    tell, self._on_event = self._on_event, _unheard
+                    tell(output)
+                else:
+                    self._on_event(output)  # type: ignore[arg-type]
 
     def _send(self, key: str, request: Request) -> None:
         def on_event(event: Response | int) -> None:
@@ -164,3 +175,7 @@ class LegDriver:
             timer.cancel()
         self._timers.clear()
         self._servers.clear()
+        # The INVITE's transaction lingers and may bring another fork's 2xx.  Until then it must not
+        # hold the call, nor form a cycle that only a garbage collection would find.
+        self._clients.clear()
+        self._post = _at_once

@@ -67,7 +67,7 @@ class Uri:
         return f"{self.scheme}:{user}{self.host}{port}{parameters}{headers}"
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def parse_uri(text: str) -> Uri:
     """The parts of ``text``. Raises UriError; results are cached because contacts repeat."""
     if len(text) > MAXIMUM_LENGTH:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import gc
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -404,3 +405,21 @@ def test_every_call_ends_in_a_defined_state_on_a_network_that_loses_reorders_and
         assert record.cause is not None
         assert office.left_over() == {}
     assert results == {CallState.ENDED: 30}
+
+
+def test_a_call_that_is_over_leaves_nothing_for_the_garbage_collector() -> None:
+    office, alice, bob = two_phones(far=Behaviour(hang_up_after=0.5))
+    office.click("200", "201")
+    office.run(80)
+    gc.collect()
+    gc.disable()
+    try:
+        office.click("200", "201")
+        office.run(80)
+        office.network.log.clear()
+        office.store.units.clear()
+        for phone in (alice, bob):
+            phone.calls.clear()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
