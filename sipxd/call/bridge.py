@@ -90,20 +90,29 @@ class Bridge:
         return self._offer(y, sdp, requester=None, joining=True, rounds=0)
 
     def _offer(
-        self, to: str, sdp: bytes, *, requester: str | None, joining: bool, rounds: int
+        self,
+        to: str,
+        sdp: bytes,
+        *,
+        requester: str | None,
+        joining: bool,
+        rounds: int,
+        update: bool = False,
     ) -> list[Outcome]:
         self._exchange = _Exchange(to, sdp, requester, joining, rounds)
-        return [Offer(to, sdp)]
+        return [Offer(to, sdp, update)]
 
-    def offered(self, leg: str, sdp: bytes) -> list[Outcome]:
-        """``leg`` made an offer and waits for the answer."""
+    def offered(self, leg: str, sdp: bytes, *, update: bool = False) -> list[Outcome]:
+        """``leg`` made an offer (by UPDATE or not) and waits for the answer."""
         exchange = self._exchange
         if self._asking == leg:
             self._asking = None
             self.said[leg] = sdp
             return self._offer(self.other(leg), sdp, requester=leg, joining=True, rounds=0)
         if exchange is None:
-            return self._offer(self.other(leg), sdp, requester=leg, joining=False, rounds=0)
+            return self._offer(
+                self.other(leg), sdp, requester=leg, joining=False, rounds=0, update=update
+            )
         if exchange.to != leg:
             self._waiting = (leg, sdp)
             return []

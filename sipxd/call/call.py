@@ -192,8 +192,8 @@ class Call(abc.ABC):
         bridge = self._bridge
         assert bridge is not None
         match event:
-            case Offered(sdp):
-                return self._bridged(bridge.offered(leg, sdp))
+            case Offered(sdp, update):
+                return self._bridged(bridge.offered(leg, sdp, update=update))
             case Answered(sdp, offered):
                 return self._bridged(bridge.answered(leg, sdp, offered))
             case Updated(sdp):

@@ -87,10 +87,11 @@ class Release:
 
 @attrs.frozen
 class Offer:
-    """Offer ``sdp`` to a leg that is up."""
+    """Offer ``sdp`` to a leg that is up; ``update``: rather by UPDATE than by re-INVITE."""
 
     leg: str
     sdp: bytes
+    update: bool = False
 
 
 @attrs.frozen

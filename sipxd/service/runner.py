@@ -244,8 +244,8 @@ class CallRunner:
         match effect:
             case do.Release(_, headers):
                 return machine.hang_up(headers)
-            case do.Offer(_, sdp):
-                return machine.offer(sdp)
+            case do.Offer(_, sdp, update):
+                return machine.offer(sdp, update=update)
             case do.AskOffer():
                 return machine.ask_offer()
             case do.Answer(_, sdp):

@@ -85,9 +85,10 @@ class Up:
 
 @attrs.frozen
 class Offered:
-    """The peer made an offer: `answer` or `reject` is owed."""
+    """The peer made an offer: `answer` or `reject` is owed. ``update``: it came by UPDATE."""
 
     sdp: bytes
+    update: bool = False
 
 
 @attrs.frozen

@@ -40,6 +40,8 @@ class Intent:
     refresh: bool = False
     """Only a session refresh: the offer repeats what the peer has."""
     attempts: int = 0
+    update: bool = False
+    """Rather by UPDATE than by re-INVITE, where the peer knows UPDATE (RFC 3311)."""
 
 
 @attrs.define

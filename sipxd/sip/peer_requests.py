@@ -250,7 +250,7 @@ class PeerRequests(DialogUsage):
             return [self._refuse(key, 488)]
         self.exchange.received()
         self._peer_offer = key
-        return [Offered(sdp)]
+        return [Offered(sdp, update=True)]
 
     def _accept_update(self, key: str, request: Request, body: bytes) -> list[Output]:
         self._waiting.pop(key, None)

@@ -45,9 +45,12 @@ class InviteUsage(PeerRequests):
 
     # -- what the call wants -------------------------------------------------------------------
 
-    def offer(self, sdp: bytes) -> list[Output]:
-        """Offer ``sdp`` to the peer as soon as it is our turn."""
-        return self._propose(Intent(sdp))
+    def offer(self, sdp: bytes, *, update: bool = False) -> list[Output]:
+        """Offer ``sdp`` to the peer as soon as it is our turn.
+
+        By re-INVITE; with ``update`` by UPDATE, where the peer allows that.
+        """
+        return self._propose(Intent(sdp, update=update))
 
     def ask_offer(self) -> list[Output]:
         """Ask the peer for an offer (a re-INVITE without SDP) as soon as it is our turn."""
@@ -122,7 +125,7 @@ class InviteUsage(PeerRequests):
             case _:
                 return []
 
-    # -- our re-INVITE -------------------------------------------------------------------------
+    # -- our re-INVITE, or UPDATE with an offer ------------------------------------------------
 
     def _propose(self, intent: Intent) -> list[Output]:
         if self.state is not LegState.UP:
@@ -144,7 +147,8 @@ class InviteUsage(PeerRequests):
                 return effects_first([OfferFailed(488, intent.sdp), *self._go_on()])
         self._reinvite = self._key("reinvite")
         headers = (("Allow", ALLOW), ("Supported", "timer"), *self.session.headers())
-        return [self._send("INVITE", self._reinvite, headers=headers, body=body)]
+        method = "UPDATE" if intent.update and "UPDATE" in self.peer_allows else "INVITE"
+        return [self._send(method, self._reinvite, headers=headers, body=body)]
 
     def _reinvite_answered(self, key: str, response: Response) -> list[Output]:
         status = response.status
@@ -157,7 +161,10 @@ class InviteUsage(PeerRequests):
         if status == 491 or (status == 500 and response.get("Retry-After") is not None):
             return self._collided(response)
         intent = self.exchange.closed()
-        if status == 422 and intent is not None and self.session.raised(response):
+        without = response.cseq[1] == "UPDATE" and status in (405, 501)
+        if without:
+            self.peer_allows -= {"UPDATE"}
+        if intent is not None and (without or (status == 422 and self.session.raised(response))):
             self.exchange.begin(intent)
             return self._begin(intent)
         return [*self._failed(intent, status), *self._go_on()]
@@ -181,7 +188,8 @@ class InviteUsage(PeerRequests):
             self.exchange.closed()
             self.exchange.received()
             return [*out, Offered(sdp)] if up else self._settle_owed_ack()
-        out.append(self._ack(key, number))
+        if response.cseq[1] == "INVITE":
+            out.append(self._ack(key, number))
         if not up:
             return out
         before = self.media.last_heard

@@ -107,6 +107,12 @@ def test_a_hold_is_relayed_and_its_answer_brought_back() -> None:
     assert bridge.answered("b", held, hold) == [Answer("a", held)]
 
 
+def test_what_came_by_update_goes_on_by_update() -> None:
+    bridge = talking()
+    hold = sdp(1000, direction="sendonly")
+    assert bridge.offered("a", hold, update=True) == [Offer("b", hold, update=True)]
+
+
 def test_a_refused_hold_is_refused_to_who_asked() -> None:
     bridge = talking()
     hold = sdp(1000, direction="sendonly")

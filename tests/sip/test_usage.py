@@ -252,7 +252,7 @@ def test_an_update_without_sdp_is_a_refresh() -> None:
 
 def test_an_update_with_sdp_is_told_and_answered_without_ack() -> None:
     leg, peer = up_uac()
-    assert peer.send("UPDATE", HOLD) == [Offered(HOLD)]
+    assert peer.send("UPDATE", HOLD) == [Offered(HOLD, update=True)]
     out = leg.answer(sdp(5000))
     assert status_of(out) == 200
     assert not [t for t in of(out, StartTimer) if t.name in ("2xx", "ack")]
@@ -337,6 +337,45 @@ def test_an_offer_of_ours_is_answered() -> None:
     assert one(out, Answered) == Answered(sdp(4006), HOLD)
     again = leg.receive_response(sent.key, reply(sent.request, 200, sdp(4006)))
     assert again == [SendAck(ack_of(out))]
+
+
+UPDATES = ("Allow", "INVITE, ACK, BYE, CANCEL, UPDATE")
+
+
+def test_an_offer_goes_by_update_where_that_is_wished_and_allowed() -> None:
+    leg, peer = up_uac()
+    peer.send("OPTIONS", headers=[UPDATES])
+    sent = request_of(leg.offer(HOLD, update=True), "UPDATE")
+    assert b"a=sendonly" in sent.request.body
+    out = leg.receive_response(sent.key, reply(sent.request, 200, sdp(4006)))
+    assert one(out, Answered) == Answered(sdp(4006), HOLD)
+    assert of(out, SendAck) == []
+
+
+def test_an_offer_goes_by_re_invite_where_update_is_not_allowed() -> None:
+    leg, peer = up_uac()
+    peer.send("OPTIONS", headers=[("Allow", "INVITE, ACK, BYE, CANCEL")])
+    request_of(leg.offer(HOLD, update=True), "INVITE")
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_an_offer_whose_update_is_unknown_after_all_goes_by_re_invite(status: int) -> None:
+    leg, peer = up_uac()
+    peer.send("OPTIONS", headers=[UPDATES])
+    sent = request_of(leg.offer(HOLD, update=True), "UPDATE")
+    out = leg.receive_response(sent.key, reply(sent.request, status))
+    again = request_of(out, "INVITE")
+    out = leg.receive_response(again.key, reply(again.request, 200, sdp(4006)))
+    assert one(out, Answered) == Answered(sdp(4006), HOLD)
+
+
+def test_an_offer_by_update_that_collides_is_tried_again() -> None:
+    leg, peer = up_uac()
+    peer.send("OPTIONS", headers=[UPDATES])
+    sent = request_of(leg.offer(HOLD, update=True), "UPDATE")
+    out = leg.receive_response(sent.key, reply(sent.request, 491))
+    assert one(out, StartTimer).name == "glare"
+    request_of(leg.timer("glare"), "UPDATE")
 
 
 def test_the_ack_of_the_invite_before_is_repeated_too() -> None:

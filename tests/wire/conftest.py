@@ -32,29 +32,13 @@ def make_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     try:
         for daemon in made:
             if daemon.is_running():
-                wait_until_idle(daemon)
+                daemon.wait_until_idle()
                 daemon.stop()
             for secret in daemon.secrets():
                 assert secret not in daemon.log(), f"the log holds the secret {secret}"
     finally:
         for daemon in made:
             daemon.kill()
-
-
-def wait_until_idle(daemon: Daemon) -> None:
-    """Wait until nothing of any call is left; what is lingers for 64*T1 = 32 s by the RFC."""
-    left: dict[str, float] = {}
-
-    def idle() -> bool:
-        left.clear()
-        left.update(daemon.left_open())
-        return not left
-
-    try:
-        # Not more often: questions use memory too, and one test measures that.
-        until(idle, "the daemon to be idle", 45, every=1)
-    except AssertionError:
-        raise AssertionError(f"left open after 45 s: {left}") from None
 
 
 @pytest.fixture(scope="session")

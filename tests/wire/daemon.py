@@ -251,6 +251,21 @@ class Daemon:
         assert status == orderly, f"exit status {status}:\n{self.log()[-5000:]}"
         assert "Traceback" not in self.log(), self.log()
 
+    def wait_until_idle(self) -> None:
+        """Wait until nothing of any call is left; what is lingers for 64*T1 = 32 s by the RFC."""
+        left: dict[str, float] = {}
+
+        def idle() -> bool:
+            left.clear()
+            left.update(self.left_open())
+            return not left
+
+        try:
+            # Not more often: questions use memory too, and one test measures that.
+            until(idle, "the daemon to be idle", 45, every=1)
+        except AssertionError:
+            raise AssertionError(f"left open after 45 s: {left}") from None
+
     def is_running(self) -> bool:
         """It was started and has not been stopped."""
         return self._process is not None and self._process.returncode is None

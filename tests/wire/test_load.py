@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import wait_until_idle
 from daemon import Daemon, free_port
 from sipp import Sipp, wait_until_bound
 from steps import (
@@ -131,7 +130,7 @@ def test_500_calls_at_50_a_second_leave_nothing_behind(
         for run in runs:
             run.finish(20)
         assert took < CALLS / RATE + 5, f"{CALLS} requests took {took:.1f} s"
-        wait_until_idle(daemon)
+        daemon.wait_until_idle()
         after = daemon.metrics()
         ended = 'sipxd_calls_ended_total{result="bridged"}'
         assert after[ended] - before[ended] == CALLS
