@@ -244,11 +244,6 @@ class Sip:
         return tuple(parse_sip_listen(entry) for entry in self.listen)
 
     @property
-    def advertised(self) -> tuple[str, int | None] | None:
-        """``advertise`` as host (no brackets) and port (None: the listener's); None where empty."""
-        return _split_port(self.advertise) if self.advertise else None
-
-    @property
     def trusted_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
         """``trusted_peers``, parsed."""
         return tuple(ipaddress.ip_network(entry) for entry in self.trusted_peers)

@@ -98,7 +98,7 @@ def test_a_file_with_everything_set_is_read() -> None:
     )
     assert read.web.metrics_address is None
     assert str(read.sip.addresses[0]) == "udp:[::1]:5060"
-    assert read.sip.advertised == ("sip.example.org", 5070)
+    assert read.sip.advertise == "sip.example.org:5070"
     assert [str(network) for network in read.sip.trusted_networks] == ["10.0.0.0/8", "::1/128"]
     assert read.database_url == "postgresql://sipxd:secret@db/sipxd"
     assert read.certificate_path == Path("/etc/ssl/a.pem")
@@ -115,7 +115,7 @@ def test_paths_left_out_lie_in_the_state_folder() -> None:
     assert read.admin_socket == Path("/s/admin.sock")
     assert read.key_path == Path("/s/secret.key")
     assert read.realm_or_domain == "example.org"
-    assert read.sip.advertised is None
+    assert read.sip.advertise == ""
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,3 @@ class User:
     permissions: frozenset[str] = frozenset()
     admin: bool = False
     enabled: bool = True
-
-    @property
-    def display_name(self) -> str:
-        """First and last name, or the user name where neither is set."""
-        return f"{self.first_name} {self.last_name}".strip() or self.name

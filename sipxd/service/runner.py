@@ -158,11 +158,6 @@ class CallRunner:
         leg = self._legs.get(name)
         return None if leg is None else leg.driver.machine
 
-    @property
-    def open_legs(self) -> int:
-        """How many legs there are."""
-        return len(self._legs)
-
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """The dialogs of all legs that are up, as plain data by leg id."""
         out: dict[str, dict[str, Any]] = {}

@@ -20,6 +20,7 @@ from sipxd.service.accounts import Accounts
 from sipxd.service.calls import Calls
 from sipxd.service.live import LiveCalls
 from sipxd.service.registrations import Registrations
+from sipxd.service.runner import CallRunner
 from sipxd.sip import digest, session_timer
 from sipxd.sip.dialog import DialogError
 from sipxd.sip.digest import Algorithm, Nonces, Outcome
@@ -110,7 +111,7 @@ class Signalling:
         else:
             found[0].receive_request(found[1], handle, request)
 
-    def _leg_of(self, request: Request) -> Any:
+    def _leg_of(self, request: Request) -> tuple[CallRunner, str] | None:
         """Runner and name of the leg that the Request-URI names, where the dialog is the same."""
         try:
             leg_id = parse_uri(request.uri).user or ""

@@ -223,21 +223,6 @@ def still_valid(shown: Sdp, said: Sdp, far: Sdp | None = None) -> bool:
     return True
 
 
-def same_media(one: Sdp, other: Sdp) -> bool:
-    """Whether two descriptions of one party say the same of its media, directions included."""
-    return len(one.media) == len(other.media) and all(
-        (not here.active and not there.active)
-        or (
-            (here.kind, here.port, here.protocol) == (there.kind, there.port, there.protocol)
-            and one.address(index) == other.address(index)
-            and one.direction(index) is other.direction(index)
-            and here.payloads == there.payloads
-            and _keys(here) == _keys(there)
-        )
-        for index, (here, there) in enumerate(zip(one.media, other.media, strict=True))
-    )
-
-
 def _same_kinds(media: tuple[Media, ...], layout: tuple[str, ...]) -> bool:
     return all(
         line.startswith(f"m={section.kind} ") for section, line in zip(media, layout, strict=False)

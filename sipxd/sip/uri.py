@@ -124,19 +124,6 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
-_USER_SAFE = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()&=+$,;?/"
-)
-
-
-def escape_user(text: str) -> str:
-    """``text`` as the user part of a SIP URI (RFC 3261 section 25.1)."""
-    return "".join(
-        c if c in _USER_SAFE else "".join(f"%{b:02X}" for b in c.encode("utf-8", "surrogateescape"))
-        for c in text
-    )
-
-
 def same_uri(a: Uri, b: Uri) -> bool:
     """Whether two URIs are equivalent (RFC 3261 section 19.1.4)."""
     if a.scheme not in ("sip", "sips") or b.scheme not in ("sip", "sips"):
