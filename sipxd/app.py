@@ -19,15 +19,18 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from sipxd import metrics
 from sipxd.call.effects import Target
-from sipxd.config import Config, ListenAddress
+from sipxd.config import Config
+from sipxd.config_values import ListenAddress
 from sipxd.errors import ConfigError
 from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.net.udp import UdpTransport
 from sipxd.service.accounts import Accounts
 from sipxd.service.admin import AdminSocket
+from sipxd.service.authentication import Authentication
 from sipxd.service.calls import Calls
 from sipxd.service.commands import make_commands
+from sipxd.service.destinations import Destinations
 from sipxd.service.live import LiveCalls
 from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
@@ -144,11 +147,14 @@ class App(MultiService):
     def _start_sip(self) -> None:
         config = self.config
         self.table = LiveCalls(self.store, self.timers, session_expires=config.call.session_expires)
-        self.calls = Calls(
-            config, self.accounts, self.registrations, self.store, self.table, self.timers
-        )
+        destinations = Destinations(config, self.accounts, self.registrations)
+        self.calls = Calls(config, destinations, self.store, self.table, self.timers)
         signalling = Signalling(
-            config, self.accounts, self.registrations, self.calls, self.table, random=os.urandom
+            Authentication(config, self.accounts, random=os.urandom),
+            self.registrations,
+            self.calls,
+            self.table,
+            random=os.urandom,
         )
         self.stack = SipStack(
             self._reactor,

@@ -14,186 +14,44 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 import attrs
 import msgspec
 
+from sipxd.config_values import (
+    ListenAddress,
+    between,
+    check_advertise,
+    check_database_url,
+    check_domain,
+    check_metrics_listen,
+    check_outbound_proxy,
+    check_realm,
+    check_sip_uri,
+    check_state_dir,
+    dns_server,
+    each,
+    emergency_number,
+    network,
+    one_of,
+    parse_listen,
+    parse_sip_listen,
+)
 from sipxd.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/sipxd/sipxd.toml")
 
+FLOWS = ("offer", "offerless", "refer", "auto")
+"""How a click-to-call can be set up."""
+
 TYPE_NAMES = {
+    "bool": "true or false",
     "int": "a whole number",
     "str": "a text in quotes",
     "array": "a list in brackets",
     "object": "a section",
 }
-
-HOST_NAME = re.compile(
-    r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
-)
-SIP_URI = re.compile(r"sips?:[!-~]{1,250}")
-EMERGENCY_NUMBER = re.compile(r"[0-9*#]{1,32}")
-
-
-@attrs.frozen
-class ListenAddress:
-    """Where to listen: ``transport`` is ``udp`` (SIP) or ``tcp`` (HTTP); port 0: a free one."""
-
-    transport: str
-    host: str
-    """An IP address, without brackets."""
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.transport}:{host}:{self.port}"
-
-
-def parse_listen(text: str) -> ListenAddress:
-    """``HOST:PORT`` for HTTP; HOST is an IP address, IPv6 in brackets. Raises ValueError."""
-    host, port = _split_port(text)
-    if port is None:
-        raise ValueError(f"{text!r} has no port; write HOST:PORT, for example 0.0.0.0:8443")
-    return ListenAddress("tcp", _ip_address(text, host), port)
-
-
-def parse_sip_listen(text: str) -> ListenAddress:
-    """``udp:HOST:PORT``; HOST is an IP address, IPv6 in brackets. Raises ValueError."""
-    transport, colon, rest = text.partition(":")
-    if transport != "udp" or not colon:
-        raise ValueError(f"{text!r} must read udp:HOST:PORT, for example udp:0.0.0.0:5060")
-    host, port = _split_port(rest)
-    if port is None:
-        raise ValueError(f"{text!r} has no port; write udp:HOST:PORT, for example {text}:5060")
-    return ListenAddress("udp", _ip_address(text, host), port)
-
-
-def _split_port(text: str) -> tuple[str, int | None]:
-    """Host (brackets kept away) and port, or None where no port is given."""
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or ":" not in host or (rest and not rest.startswith(":")):
-            raise ValueError(f"{text!r} has unpaired brackets; write [IPv6 address]:PORT")
-        digits = rest[1:] if rest else None
-    else:
-        host, colon, tail = text.partition(":")
-        if ":" in tail:
-            raise ValueError(f"{text!r} has an IPv6 address that needs brackets, as in [::1]:5060")
-        digits = tail if colon else None
-    if digits is None:
-        return host, None
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 5 and int(digits) <= 65535):
-        raise ValueError(f"{text!r} has a port that is no number from 0 to 65535")
-    return host, int(digits)
-
-
-def _ip_address(text: str, host: str) -> str:
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        raise ValueError(
-            f"{text!r} must name an IP address to listen on (0.0.0.0 or [::] for all), not {host!r}"
-        ) from None
-
-
-# -- validators: attrs hands over (instance, attribute, value) -----------------------------------
-
-
-def _between(low: int, high: int) -> Any:
-    def check(_: object, attribute: attrs.Attribute[int], value: int) -> None:
-        if not low <= value <= high:
-            raise ValueError(f"{attribute.name} must be from {low} to {high}, not {value}")
-
-    return check
-
-
-def _each(rule: Any, at_least: int = 0) -> Any:
-    """Apply ``rule`` (raises ValueError) to every entry of a list without repetitions."""
-
-    def check(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
-        if len(value) < at_least:
-            raise ValueError(f"{attribute.name} must have at least {at_least} entry")
-        if len(set(value)) != len(value):
-            raise ValueError(f"{attribute.name} names an entry twice")
-        for entry in value:
-            try:
-                rule(entry)
-            except ValueError as error:
-                raise ValueError(f"{attribute.name}: {error}") from None
-
-    return check
-
-
-def _network(text: str) -> None:
-    ipaddress.ip_network(text)
-
-
-def _emergency_number(text: str) -> None:
-    if not EMERGENCY_NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r} is no number of 1 to 32 digits, * and #")
-
-
-def _host(text: str) -> None:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        if not HOST_NAME.fullmatch(text):
-            raise ValueError(f"{text!r} is neither a host name nor an IP address") from None
-
-
-def _check_domain(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    try:
-        _host(value)
-    except ValueError as error:
-        raise ValueError(f"{attribute.name}: {error}") from None
-
-
-def _check_advertise(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value:
-        try:
-            host, port = _split_port(value)
-            _host(host)
-        except ValueError as error:
-            raise ValueError(f"{attribute.name}: {error}") from None
-        if port == 0:
-            raise ValueError(f"{attribute.name} must not have port 0")
-
-
-def _check_realm(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if len(value) > 200 or not value.isprintable() or '"' in value or "\\" in value:
-        raise ValueError(
-            f"{attribute.name} must have at most 200 printable characters, no quote, no backslash"
-        )
-
-
-def _check_sip_uri(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value and not (SIP_URI.fullmatch(value) and not set(value) & set('<>"\\')):
-        raise ValueError(f"{attribute.name} must be a SIP URI such as sip:tone@pbx.example.org")
-
-
-def _check_metrics_listen(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value:
-        try:
-            parse_listen(value)
-        except ValueError as error:
-            raise ValueError(f"{attribute.name}: {error}") from None
-
-
-def _check_state_dir(_: object, attribute: attrs.Attribute[Path], value: Path) -> None:
-    if not value.is_absolute():
-        raise ValueError(f"{attribute.name} must be an absolute path, not {str(value)!r}")
-
-
-def _check_database_url(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value and not value.startswith(("sqlite:////", "postgresql://", "postgresql+psycopg://")):
-        raise ValueError(  # the value may hold a password, so it is not repeated
-            f"{attribute.name} must start with postgresql:// or sqlite://// (an absolute path), "
-            "or be empty for the file in state_dir"
-        )
-
 
 # -- sections ------------------------------------------------------------------------------------
 
@@ -202,7 +60,7 @@ def _check_database_url(_: object, attribute: attrs.Attribute[str], value: str) 
 class Database:
     """Where accounts, registrations and call records are kept."""
 
-    url: str = attrs.field(default="", validator=_check_database_url)
+    url: str = attrs.field(default="", validator=check_database_url)
 
 
 @attrs.frozen
@@ -210,11 +68,11 @@ class Web:
     """The HTTPS door and the metrics listener."""
 
     listen: tuple[str, ...] = attrs.field(
-        default=("0.0.0.0:8443",), validator=_each(parse_listen, at_least=1)
+        default=("0.0.0.0:8443",), validator=each(parse_listen, at_least=1)
     )
     certificate: str = ""
     private_key: str = ""
-    metrics_listen: str = attrs.field(default="127.0.0.1:9464", validator=_check_metrics_listen)
+    metrics_listen: str = attrs.field(default="127.0.0.1:9464", validator=check_metrics_listen)
 
     @property
     def addresses(self) -> tuple[ListenAddress, ...]:
@@ -232,11 +90,18 @@ class Sip:
     """The SIP side."""
 
     listen: tuple[str, ...] = attrs.field(
-        default=("udp:0.0.0.0:5060",), validator=_each(parse_sip_listen, at_least=1)
+        default=("udp:0.0.0.0:5060",), validator=each(parse_sip_listen, at_least=1)
     )
-    advertise: str = attrs.field(default="", validator=_check_advertise)
-    realm: str = attrs.field(default="", validator=_check_realm)
-    trusted_peers: tuple[str, ...] = attrs.field(default=(), validator=_each(_network))
+    advertise: str = attrs.field(default="", validator=check_advertise)
+    realm: str = attrs.field(default="", validator=check_realm)
+    registrar: bool = True
+    outbound_proxy: str = attrs.field(default="", validator=check_outbound_proxy)
+    trusted_peers: tuple[str, ...] = attrs.field(default=(), validator=each(network))
+    nat_keepalive: int = attrs.field(default=25, validator=between(0, 3600))
+    certificate: str = ""
+    private_key: str = ""
+    ca: str = ""
+    dns: tuple[str, ...] = attrs.field(default=(), validator=each(dns_server))
 
     @property
     def addresses(self) -> tuple[ListenAddress, ...]:
@@ -253,37 +118,42 @@ class Sip:
 class Call:
     """How calls are made. Times are in seconds."""
 
-    ring_timeout: int = attrs.field(default=30, validator=_between(1, 999))
-    ringback: str = attrs.field(default="", validator=_check_sip_uri)
-    busy_tone: str = attrs.field(default="", validator=_check_sip_uri)
+    flow: str = attrs.field(default="offer", validator=one_of(*FLOWS))
+    caller_leg_from: str = attrs.field(default="auto", validator=one_of("auto", "number", "user"))
+    ring_timeout: int = attrs.field(default=30, validator=between(1, 999))
+    ringback: str = attrs.field(default="", validator=check_sip_uri)
+    busy_tone: str = attrs.field(default="", validator=check_sip_uri)
     emergency: tuple[str, ...] = attrs.field(
-        default=("110", "112", "911", "999"), validator=_each(_emergency_number)
+        default=("110", "112", "911", "999"), validator=each(emergency_number)
     )
-    session_expires: int = attrs.field(default=1800, validator=_between(90, 86_400))
+    session_expires: int = attrs.field(default=1800, validator=between(90, 86_400))
 
 
 @attrs.frozen
 class Limits:
     """Bounds of everything that grows with traffic. What is beyond a bound is refused."""
 
-    calls: int = attrs.field(default=5000, validator=_between(1, 1_000_000))
-    transactions: int = attrs.field(default=100_000, validator=_between(100, 10_000_000))
-    bindings_per_user: int = attrs.field(default=10, validator=_between(1, 100))
-    store_queue: int = attrs.field(default=10_000, validator=_between(100, 1_000_000))
-    user_calls_pending: int = attrs.field(default=3, validator=_between(1, 100_000))
-    user_calls_per_minute: int = attrs.field(default=10, validator=_between(1, 1_000_000))
-    parallel_branches: int = attrs.field(default=20, validator=_between(1, 100))
-    http_body: int = attrs.field(default=1_048_576, validator=_between(1024, 104_857_600))
-    http_header: int = attrs.field(default=16_384, validator=_between(1024, 1_048_576))
-    http_connections: int = attrs.field(default=1000, validator=_between(1, 100_000))
+    calls: int = attrs.field(default=5000, validator=between(1, 1_000_000))
+    transactions: int = attrs.field(default=100_000, validator=between(100, 10_000_000))
+    bindings_per_user: int = attrs.field(default=10, validator=between(1, 100))
+    store_queue: int = attrs.field(default=10_000, validator=between(100, 1_000_000))
+    sip_connections: int = attrs.field(default=10_000, validator=between(10, 1_000_000))
+    source_requests: int = attrs.field(default=50, validator=between(1, 1_000_000))
+    ban_seconds: int = attrs.field(default=300, validator=between(1, 86_400))
+    user_calls_pending: int = attrs.field(default=3, validator=between(1, 100_000))
+    user_calls_per_minute: int = attrs.field(default=10, validator=between(1, 1_000_000))
+    parallel_branches: int = attrs.field(default=20, validator=between(1, 100))
+    http_body: int = attrs.field(default=1_048_576, validator=between(1024, 104_857_600))
+    http_header: int = attrs.field(default=16_384, validator=between(1024, 1_048_576))
+    http_connections: int = attrs.field(default=1000, validator=between(1, 100_000))
 
 
 @attrs.frozen
 class Config:
     """The whole configuration."""
 
-    domain: str = attrs.field(validator=_check_domain)
-    state_dir: Path = attrs.field(default=Path("/var/lib/sipxd"), validator=_check_state_dir)
+    domain: str = attrs.field(validator=check_domain)
+    state_dir: Path = attrs.field(default=Path("/var/lib/sipxd"), validator=check_state_dir)
     database: Database = attrs.field(factory=Database)
     web: Web = attrs.field(factory=Web)
     sip: Sip = attrs.field(factory=Sip)
@@ -304,6 +174,21 @@ class Config:
     def private_key_path(self) -> Path:
         """The PEM file of its key; a relative path counts from ``state_dir``."""
         return self.state_dir / (self.web.private_key or "private_key.pem")
+
+    @property
+    def sip_certificate_path(self) -> Path:
+        """The PEM file of the certificate that SIP over TLS shows: that of HTTPS by default."""
+        return self.state_dir / (self.sip.certificate or self.certificate_path)
+
+    @property
+    def sip_private_key_path(self) -> Path:
+        """The PEM file of its key."""
+        return self.state_dir / (self.sip.private_key or self.private_key_path)
+
+    @property
+    def sip_ca_path(self) -> Path | None:
+        """The PEM file of those whose certificates are believed; None: the system's own."""
+        return self.state_dir / self.sip.ca if self.sip.ca else None
 
     @property
     def realm_or_domain(self) -> str:

@@ -10,7 +10,8 @@ import attrs
 import pytest
 
 from sipxd import config
-from sipxd.config import Config, ListenAddress
+from sipxd.config import Config
+from sipxd.config_values import ListenAddress
 from sipxd.errors import ConfigError
 
 SAMPLE = Path(__file__).parent.parent / "etc" / "sipxd.toml"
@@ -134,7 +135,7 @@ def test_paths_left_out_lie_in_the_state_folder() -> None:
         ("[sip]\nlisten = []", "sip.listen", "at least 1"),
         ('[sip]\nlisten = "udp:0.0.0.0:5060"', "sip.listen", "must be a list in brackets"),
         ("[sip]\nlisten = [5060]", "sip.listen[0]", "must be a text in quotes"),
-        ('[sip]\nlisten = ["tcp:0.0.0.0:5060"]', "sip.listen", "must read udp:HOST:PORT"),
+        ('[sip]\nlisten = ["ws:0.0.0.0:5060"]', "sip.listen", "must read udp:HOST:PORT"),
         ('[sip]\nlisten = ["udp:0.0.0.0"]', "sip.listen", "has no port"),
         ('[sip]\nlisten = ["udp:::1:5060"]', "sip.listen", "needs brackets"),
         ('[sip]\nlisten = ["udp:[::1:5060"]', "sip.listen", "unpaired brackets"),

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent / "sipxd"
 CORE = {"sip", "call", "directory"}
 LEAVES = {"errors", "ids"}
 """Modules without IO that everything may import."""
-TOOLS = {"config", "log", "metrics", "sdnotify", "xml"}
+TOOLS = {"config", "config_values", "log", "metrics", "sdnotify", "xml"}
 """Modules that everything outside the core may import."""
 EDGES = {"app", "cli", "tap"}
 

@@ -42,25 +42,37 @@ __all__ = [
 
 
 @attrs.frozen
-class Target:
-    """Where a branch goes: a Request-URI, and the flow that leads there.
-
-    ``routes`` are Route values (a registered Path); ``user_agent`` is what the phone calls itself,
-    as far as it is known.
-    """
-
-    uri: str
-    flow: Flow
-    routes: tuple[str, ...] = ()
-    user_agent: str = ""
-
-
-@attrs.frozen
 class Identity:
     """Who calls whom, as From and To say it (values without tags)."""
 
     from_: str
     to: str
+
+
+@attrs.frozen
+class Target:
+    """Where a branch goes: a Request-URI, and the way there.
+
+    ``flow`` pins the leg to one path, as that of a registered phone; with None the next hop is
+    found by DNS (RFC 3263), from the first of ``routes`` or else from ``uri``, for every message.
+    """
+
+    uri: str
+    flow: Flow | None = None
+    routes: tuple[str, ...] = ()
+    """Route values: a registered Path, an outbound proxy."""
+    user_agent: str = ""
+    """What the phone calls itself, as far as it is known."""
+    identity: Identity | None = None
+    """Instead of that of the search, where a gateway wants another one."""
+    headers: tuple[Header, ...] = ()
+    """Further headers of the INVITE: identity (RFC 3325, RFC 5806), auto-answer."""
+    account: str = ""
+    """Whose credentials answer a challenge; empty: nobody's, and the leg ends."""
+    patience: float = 0.0
+    """Seconds without any response after which the next hop or ``fallback`` is tried; 0: none."""
+    fallback: Target | None = None
+    """Tried in the place of this one where it cannot be reached or fails with 5xx unrung."""
 
 
 @attrs.frozen

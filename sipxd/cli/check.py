@@ -12,7 +12,8 @@ import click
 
 from sipxd.cli.common import become_owner, config_option, console
 from sipxd.cli.daemon import Daemon
-from sipxd.config import Config, ListenAddress
+from sipxd.config import Config
+from sipxd.config_values import ListenAddress
 from sipxd.errors import ConfigError, SipxdError
 
 

@@ -75,7 +75,7 @@ class Demo:
     async def add_phone(self, reactor: Any, name: str, answer_after: float) -> None:
         """Register a phone that answers after so many seconds. Raises SipxdError."""
         from sipxd.cli.phone import Account, open_phone, register
-        from sipxd.config import ListenAddress
+        from sipxd.config_values import ListenAddress
         from sipxd.testing.phone import Behaviour
 
         password = self.secrets.sip_password[name]

@@ -18,7 +18,7 @@ from sipxd.cli.common import read_secret
 from sipxd.errors import BadInput, ConfigError, SipxdError
 
 if TYPE_CHECKING:
-    from sipxd.config import ListenAddress
+    from sipxd.config_values import ListenAddress
     from sipxd.net.udp import UdpTransport
     from sipxd.testing.phone import Behaviour, Phone
 
@@ -44,7 +44,7 @@ def _server(_: object, __: object, text: str) -> tuple[str, int]:
 
 
 def _listen(_: object, __: object, text: str | None) -> ListenAddress | None:
-    from sipxd.config import parse_listen
+    from sipxd.config_values import parse_listen
 
     try:
         return parse_listen(text) if text is not None else None
@@ -169,7 +169,7 @@ def open_phone(
     tell: Callable[[str], None] = lambda text: None,
 ) -> tuple[Phone, UdpTransport]:
     """A phone and its transport, open; not registered yet. Raises ConfigError."""
-    from sipxd.config import ListenAddress
+    from sipxd.config_values import ListenAddress
     from sipxd.net.udp import UdpTransport
     from sipxd.sip.flow import Flow
     from sipxd.testing.phone import Phone

@@ -36,8 +36,12 @@ class Transport(Protocol):
         """``host:port`` to put into Via and Contact of messages to the address ``host``."""
         ...
 
-    def send(self, data: bytes, host: str, port: int) -> None:
-        """Send one message to an IP address (without brackets) and port. Raises OSError."""
+    def flow_to(self, host: str, port: int, name: str = "") -> Flow:
+        """The flow to a peer that we address; ``name`` is what a TLS certificate must carry."""
+        ...
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send one message over ``flow``, which is one of this listener. Raises OSError."""
         ...
 
 
@@ -65,6 +69,6 @@ class Transports:
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send ``data`` over ``flow``. Raises OSError."""
-        self.find(flow).send(data, flow.host, flow.port)
+        self.find(flow).send(data, flow)
         if self.trace is not None:
             self.trace("sent", data, flow)

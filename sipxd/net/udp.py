@@ -138,12 +138,16 @@ class UdpTransport:
             ours = self._routes[host] = format_address(address, self._port)
         return ours
 
-    def send(self, data: bytes, host: str, port: int) -> None:
+    def flow_to(self, host: str, port: int, name: str = "") -> Flow:
+        """The flow to a peer that we address."""
+        return Flow("UDP", self.listener, host, port)
+
+    def send(self, data: bytes, flow: Flow) -> None:
         """Send one datagram. Raises OSError."""
         if self._socket is None:
             raise OSError(errno.ENOTCONN, f"the listener {self.listener} is not open")
         try:
-            self._socket.sendto(data, (host, port))
+            self._socket.sendto(data, (flow.host, flow.port))
         except (BlockingIOError, InterruptedError):
             # The kernel's queue is full: a datagram lost like any other, sent again by its timer.
             return

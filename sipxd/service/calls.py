@@ -9,12 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sipxd import metrics
-from sipxd.call.call import Destination
 from sipxd.call.click import ClickToCall
-from sipxd.call.effects import Identity, Target
-from sipxd.call.numbers import Number, clean_number, uri_user
+from sipxd.call.effects import Target
+from sipxd.call.numbers import Number, clean_number
 from sipxd.call.phone import PhoneCall
-from sipxd.call.policy import DialPolicy
 from sipxd.call.record import CallKind, CallRecord, CallState
 from sipxd.config import Config
 from sipxd.directory.user import User
@@ -22,13 +20,10 @@ from sipxd.errors import BadInput, NotFound, Overloaded, TooManyCalls
 from sipxd.net.legs import INVITE
 from sipxd.net.stack import ServerHandle
 from sipxd.net.timers import TimerQueue
-from sipxd.service.accounts import Accounts
+from sipxd.service.destinations import Destinations
 from sipxd.service.live import LiveCalls
-from sipxd.service.registrations import Registrations
 from sipxd.sip.flow import Flow
-from sipxd.sip.headers import NameAddr
 from sipxd.sip.message import Request
-from sipxd.sip.registrar import Binding
 from sipxd.sip.uas import UasLeg
 from sipxd.store import calls as stored
 from sipxd.store.store import Store
@@ -50,8 +45,7 @@ class Calls:
     def __init__(
         self,
         config: Config,
-        accounts: Accounts,
-        registrations: Registrations,
+        destinations: Destinations,
         store: Store,
         table: LiveCalls,
         timers: TimerQueue,
@@ -60,9 +54,7 @@ class Calls:
         busy_tone: Target | None = None,
     ) -> None:
         self._config = config
-        self._policy = DialPolicy(config.domain.lower(), config.call.emergency)
-        self._accounts = accounts
-        self._registrations = registrations
+        self.destinations = destinations
         self._store = store
         self._table = table
         self._timers = timers
@@ -81,29 +73,17 @@ class Calls:
         NotFound, TooManyCalls, Overloaded.
         """
         cleaned = clean_number(number)
-        self._policy.check(user, cleaned)
+        self.destinations.policy.check(user, cleaned)
         key = (user.id, str(cleaned))
         running = self._table.by_key(key)
         if running is not None:
             return await running.when(lambda record: True)
-        callee = self._callee(cleaned)
-        own = self._registrations.of(user)
-        if not own:
-            raise NotFound(
-                f"No phone of {user.name} is registered; switch it on, or check its account.",
-                field="user",
-            )
-        phones = self._phones(callee)
+        destination = self.destinations.find(user, cleaned)
+        own_phones = self.destinations.own_phones(user, cleaned)
         self._check_caps(user)
-        called = f"sip:{uri_user(cleaned.user)}@{self._config.domain}"
-        seconds = float(self._config.call.ring_timeout)
         machine = ClickToCall(
-            Destination(
-                self._targets(own), Identity(f"<{called}>", f"<{self._uri(user)}>"), seconds
-            ),
-            Destination(
-                self._targets(phones), Identity(self._caller_id(user), f"<{called}>"), seconds
-            ),
+            own_phones,
+            destination,
             shy=self._table.shy.keys(),
             ringback=self.ringback,
             busy_tone=self.busy_tone,
@@ -126,32 +106,6 @@ class Calls:
     ) -> CallRecord:
         started = self._table.now()
         return CallRecord(self._table.call_id(), kind, user.name, str(number), state, started)
-
-    def _callee(self, number: Number) -> User:
-        if self._policy.is_local(number):
-            callee = self._accounts.find(number.user)
-            if callee is not None and callee.enabled:
-                return callee
-        raise NotFound(f"No route leads to {number}.", field="number")
-
-    def _phones(self, callee: User) -> tuple[Binding, ...]:
-        phones = self._registrations.of(callee)
-        if not phones:
-            raise NotFound(f"No phone of {callee.name} is registered.", field="number")
-        return phones
-
-    def _targets(self, bindings: tuple[Binding, ...]) -> tuple[Target, ...]:
-        return tuple(
-            Target(binding.uri, binding.flow, binding.path, binding.user_agent)
-            for binding in bindings[: self._config.limits.parallel_branches]
-        )
-
-    def _uri(self, user: User) -> str:
-        return f"sip:{uri_user(user.name)}@{self._config.domain}"
-
-    def _caller_id(self, user: User) -> str:
-        display = f"{user.first_name} {user.last_name}".strip()
-        return str(NameAddr(self._uri(user), display))
 
     def _check_caps(self, user: User) -> None:
         """The user's own caps, and the daemon's."""
@@ -192,18 +146,12 @@ class Calls:
         Raises NotFound where no route leads to ``number``, DialogError where the INVITE cannot make
         a dialog, BadInput where its SDP cannot be read, Overloaded.
         """
-        phones = self._phones(self._callee(number))
+        destination = self.destinations.find(caller, number)
         self.check_room()
         leg_id = self._table.leg_id()
         leg = UasLeg(self._table.local(leg_id, flow), INVITE, request, flow)
         if not leg.readable:
             raise BadInput("The session description cannot be read.")
-        called = f"sip:{uri_user(number.user)}@{self._config.domain}"
-        destination = Destination(
-            self._targets(phones),
-            Identity(self._caller_id(caller), f"<{called}>"),
-            float(self._config.call.ring_timeout),
-        )
         machine = PhoneCall("near", leg.offer_in, destination)
         record = self._new_record(CallKind.PHONE, caller, number, CallState.CALLEE)
         live = self._table.enter(record, machine, None)

@@ -270,8 +270,11 @@ class CallRunner:
     def _ring(self, ring: do.Ring) -> None:
         leg_id = self._around.leg_id()
         target, identity = ring.target, ring.identity
+        flow = target.flow
         try:
-            local = self._around.local(leg_id, target.flow)
+            if flow is None:
+                raise OSError("there is no resolver")
+            local = self._around.local(leg_id, flow)
         except OSError:
             refused = sip.Refused(503, "There is no way to the phone")
             self._post(lambda: self._do(self.machine.leg_event(ring.leg, refused)))
@@ -280,7 +283,7 @@ class CallRunner:
             uri=target.uri,
             from_=identity.from_,
             to=identity.to,
-            flow=target.flow,
+            flow=flow,
             call_id=self._around.sip_call_id(),
             routes=target.routes,
             max_forwards=self.max_forwards,

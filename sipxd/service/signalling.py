@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -12,23 +10,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sipxd.call.numbers import Number, clean_number
-from sipxd.config import Config
-from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound, Overloaded
 from sipxd.net.stack import ServerHandle, SipStack
-from sipxd.service.accounts import Accounts
+from sipxd.service.authentication import Authentication, Refused
 from sipxd.service.calls import Calls
 from sipxd.service.live import LiveCalls
 from sipxd.service.registrations import Registrations
 from sipxd.service.runner import CallRunner
-from sipxd.sip import digest, session_timer
+from sipxd.sip import session_timer
 from sipxd.sip.dialog import DialogError
-from sipxd.sip.digest import Algorithm, Nonces, Outcome
 from sipxd.sip.flow import Flow
-from sipxd.sip.headers import HeaderError, parse_name_addr
 from sipxd.sip.message import Header, Request, respond
 from sipxd.sip.registrar import Rejected
-from sipxd.sip.uri import Uri, UriError, parse_uri
+from sipxd.sip.uri import UriError, parse_uri
 from sipxd.sip.usage import ALLOW
 
 _log = Logger()
@@ -37,30 +31,22 @@ ALLOW_ALL = f"{ALLOW}, REGISTER"
 
 
 class Signalling:
-    """The handler above the SIP stack. ``random`` gives n random bytes, ``now`` epoch seconds."""
+    """The handler above the SIP stack. ``random`` gives n random bytes."""
 
     def __init__(
         self,
-        config: Config,
-        accounts: Accounts,
+        authentication: Authentication,
         registrations: Registrations,
         calls: Calls,
         table: LiveCalls,
         *,
         random: Callable[[int], bytes],
-        now: Callable[[], float] = time.time,
     ) -> None:
-        self._domain = config.domain.lower()
-        self._realm = config.realm_or_domain
-        self._trusted = config.sip.trusted_networks
-        self._accounts = accounts
+        self._authentication = authentication
         self._registrations = registrations
         self._calls = calls
         self._table = table
         self._random = random
-        self._now = now
-        self._nonces = Nonces(random(32))
-        self._trust: dict[str, bool] = {}
         self._stack: SipStack | None = None
 
     def join_stack(self, stack: SipStack) -> None:
@@ -149,80 +135,14 @@ class Signalling:
         response = respond(handle.request, status, to_tag=tag, reason=reason, headers=headers)
         self._stack.respond(handle, response)
 
-    # -- who is it? ----------------------------------------------------------------------------
-
-    def is_trusted(self, host: str) -> bool:
-        """Whether ``host`` is one of the configured trusted peers."""
-        if not self._trusted:
-            return False
-        known = self._trust.get(host)
-        if known is None:
-            if len(self._trust) >= 4096:
-                self._trust.clear()
-            address = ipaddress.ip_address(host.partition("%")[0])
-            known = self._trust[host] = any(address in network for network in self._trusted)
-        return known
-
-    def _ha1(self, name: str, algorithm: Algorithm) -> str | None:
-        user = self._accounts.find(name)
-        if user is None or not user.enabled:
-            return None
-        return digest.ha1(algorithm, name, self._realm, self._accounts.sip_password(user))
-
-    def _authenticate(self, handle: ServerHandle, request: Request) -> User | None:
-        """The user whose credentials the request carries; otherwise it is answered and None."""
-        verdict = digest.verify(
-            request.get_all("Authorization"),
-            method=request.method,
-            request_uri=request.uri,
-            realm=self._realm,
-            nonces=self._nonces,
-            now=self._now(),
-            find_ha1=self._ha1,
-        )
-        if verdict.outcome is Outcome.ACCEPTED:
-            return self._accounts.find(verdict.username)
-        if verdict.outcome is Outcome.REFUSED:
-            _log.warn(
-                "SIP: wrong credentials for {name!r} in {method} from {host}",
-                name=verdict.username[:64], method=request.method, host=handle.flow.host,
-            )  # fmt: skip
-            self._answer(handle, 403)
-            return None
-        values = digest.challenges(
-            self._realm,
-            self._nonces.issue(self._now()),
-            stale=verdict.outcome is Outcome.STALE,
-        )
-        self._answer(handle, 401, headers=[("WWW-Authenticate", value) for value in values])
-        return None
-
-    def _address_user(self, request: Request, name: str) -> User | None:
-        """The user that From or To names, where it is one of our domain."""
-        try:
-            uri = parse_uri(parse_name_addr(request.get(name) or "").uri)
-        except (HeaderError, UriError):
-            return None
-        return self._accounts.find(uri.user_text) if self._is_ours(uri) else None
-
-    def _is_ours(self, uri: Uri) -> bool:
-        """Our domain, or an IP address: phones that know no domain write ours there."""
-        host = uri.host.rstrip(".")
-        if uri.scheme == "tel" or host == self._domain:
-            return True
-        try:
-            ipaddress.ip_address(host.strip("[]"))
-        except ValueError:
-            return False
-        return True
-
     # -- REGISTER ------------------------------------------------------------------------------
 
     async def _register(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
-        user = self._authenticate(handle, request)
-        if user is None:
+        user = self._authentication.authenticate(request, flow)
+        if isinstance(user, Refused):
+            self._answer(handle, user.status, user.reason, user.headers)
             return
-        subject = self._address_user(request, "To")
+        subject = self._authentication.named(request, "To")
         if subject is None or subject.id != user.id:
             self._answer(handle, 403, "Forbidden: these credentials are for another user")
             return
@@ -235,8 +155,9 @@ class Signalling:
     # -- INVITE --------------------------------------------------------------------------------
 
     async def _invite(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
-        caller = self._caller(handle, request, flow)
-        if caller is None:
+        caller = self._authentication.caller(request, flow)
+        if isinstance(caller, Refused):
+            self._answer(handle, caller.status, caller.reason, caller.headers)
             return
         number = self._number(handle, request)
         if number is None:
@@ -256,24 +177,9 @@ class Signalling:
         except BadInput as error:
             self._answer(handle, 488, f"Not Acceptable Here: {error.detail}")
 
-    def _caller(self, handle: ServerHandle, request: Request, flow: Flow) -> User | None:
-        """Whose call it is: From, proven by digest or vouched for by a trusted peer."""
-        claimed = self._address_user(request, "From")
-        if self.is_trusted(flow.host):
-            if claimed is None:
-                self._answer(handle, 403, "Forbidden: From names nobody here")
-            return claimed
-        user = self._authenticate(handle, request)
-        if user is None:
-            return None
-        if claimed is None or claimed.id != user.id:
-            self._answer(handle, 403, "Forbidden: From names another user than the credentials")
-            return None
-        return user
-
     def _number(self, handle: ServerHandle, request: Request) -> Number | None:
         uri = parse_uri(request.uri)
-        if not self._is_ours(uri):
+        if not self._authentication.is_ours(uri):
             self._answer(handle, 404, "Not Found: no route leads to that domain")
             return None
         try:

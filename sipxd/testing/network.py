@@ -121,7 +121,7 @@ class NetworkTransport:
         self.broken = False
         self._network = network
 
-    def flow_to(self, host: str, port: int) -> Flow:
+    def flow_to(self, host: str, port: int, name: str = "") -> Flow:
         """The flow of messages to a peer."""
         return Flow("UDP", self.listener, host, port)
 
@@ -129,11 +129,11 @@ class NetworkTransport:
         """``host:port`` for Via and Contact."""
         return self.address
 
-    def send(self, data: bytes, host: str, port: int) -> None:
+    def send(self, data: bytes, flow: Flow) -> None:
         """Send one datagram. Raises OSError while ``broken``."""
         if self.broken:
             raise OSError(errno.ENETUNREACH, "the network is unreachable")
-        self._network.carry(data, self, host, port)
+        self._network.carry(data, self, flow.host, flow.port)
 
     def close(self) -> None:
         """Leave the network."""

@@ -20,7 +20,9 @@ from sipxd.directory.user import User
 from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.service.accounts import Accounts, NewUser, create_user
+from sipxd.service.authentication import Authentication
 from sipxd.service.calls import Calls
+from sipxd.service.destinations import Destinations
 from sipxd.service.live import LiveCalls
 from sipxd.service.registrations import Registrations
 from sipxd.service.signalling import Signalling
@@ -104,17 +106,14 @@ class Office:
             random=self.random.randbytes,
             now=self.time,
         )
-        self.calls = Calls(
-            self.config, self.accounts, self.registrations, store, self.table, self.timers
-        )
+        destinations = Destinations(self.config, self.accounts, self.registrations)
+        self.calls = Calls(self.config, destinations, store, self.table, self.timers)
         signalling = Signalling(
-            self.config,
-            self.accounts,
+            Authentication(self.config, self.accounts, random=self.random.randbytes, now=self.time),
             self.registrations,
             self.calls,
             self.table,
             random=self.random.randbytes,
-            now=self.time,
         )
         self.stack = SipStack(
             self.clock, self.timers, signalling, limit=100_000, random=self.random

@@ -113,7 +113,7 @@ def test_a_telephone_that_answers_after_the_time_out_is_not_lost(world: World) -
     world.network.loss = 0.0
     invite = parse_message(world.network.log[0].data)
     late = respond(invite, 200, to_tag="late")  # type: ignore[arg-type]
-    world.b.transport.send(late.encode(), "10.0.0.1", 5060)
+    world.b.transport.send(late.encode(), world.b.transport.flow_to("10.0.0.1", 5060))
     world.settle()
     assert world.a.events == [408, 200]
 
@@ -183,7 +183,9 @@ def test_a_response_that_is_not_for_us_is_dropped_and_counted(
     world.a.request("OPTIONS", world.b)
     request = parse_message(world.network.log[0].data)
     answer = respond(request, 200, to_tag="b")  # type: ignore[arg-type]
-    world.b.transport.send(answer.encode().replace(*change, 1), "10.0.0.1", 5060)
+    world.b.transport.send(
+        answer.encode().replace(*change, 1), world.b.transport.flow_to("10.0.0.1", 5060)
+    )
     world.advance()
     assert world.a.events == []
     assert world.a.stack.counts[count] == 1

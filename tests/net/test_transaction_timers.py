@@ -97,7 +97,7 @@ def test_timer_i_takes_repeated_acks_for_five_seconds(world: World) -> None:
     ack = next(p.data for p in world.network.log if p.first_line.startswith("ACK"))
     world.run(4.9)
     assert world.b.stack.server_count == 1
-    world.a.transport.send(ack, "10.0.0.2", 5060)
+    world.a.transport.send(ack, world.a.transport.flow_to("10.0.0.2", 5060))
     world.settle()
     assert world.b.acks == []
     world.run(0.2)
@@ -110,7 +110,7 @@ def test_timer_j_answers_a_repeated_request_for_32_seconds(world: World) -> None
     world.settle()
     data = world.network.log[0].data
     world.run(31.9)
-    world.a.transport.send(data, "10.0.0.2", 5060)
+    world.a.transport.send(data, world.a.transport.flow_to("10.0.0.2", 5060))
     world.settle()
     assert len(world.times("SIP/2.0 200", world.b)) == 2
     assert len(world.b.requests) == 1
@@ -133,7 +133,7 @@ def test_timer_l_takes_repeated_invites_for_32_seconds_after_a_2xx(world: World)
     world.settle()
     data = world.network.log[0].data
     world.run(31.9)
-    world.a.transport.send(data, "10.0.0.2", 5060)
+    world.a.transport.send(data, world.a.transport.flow_to("10.0.0.2", 5060))
     world.settle()
     assert len(world.times("SIP/2.0 200", world.b)) == 1, "its user repeats it, not we"
     assert len(world.b.requests) == 1

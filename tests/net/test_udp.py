@@ -59,7 +59,7 @@ async def test_a_datagram_of_any_size_comes_with_the_flow_back(listen: Peer, hos
     a = listen(host)
     b = listen(host, lambda data, flow: got.callback((data, flow)))
     data = b"x" * 60_000
-    a.send(data, host, b.port)
+    a.send(data, a.flow_to(host, b.port))
     assert await got == (data, Flow("UDP", f"udp:{format_address(host, b.port)}", host, a.port))
     assert b.listener == f"udp:{format_address(host, b.port)}"
     assert b.sent_by(host) == format_address(host, b.port)
@@ -109,7 +109,7 @@ async def test_a_closed_port_and_rubbish_do_not_stop_the_listener(listen: Peer) 
     closed = listen("127.0.0.1")
     await closed.close()
     for _ in range(5):
-        a.send(b"nobody there", "127.0.0.1", closed.port)
+        a.send(b"nobody there", a.flow_to("127.0.0.1", closed.port))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         for data in (b"", b"\r\n\r\n", b"\xff" * 9000, b"last"):
             peer.sendto(data, ("127.0.0.1", a.port))
@@ -128,8 +128,8 @@ async def test_messages_of_one_peer_share_one_flow(listen: Peer) -> None:
             done.callback(None)
 
     a, b = listen("127.0.0.1"), listen("127.0.0.1", receive)
-    a.send(b"1", "127.0.0.1", b.port)
-    a.send(b"2", "127.0.0.1", b.port)
+    a.send(b"1", a.flow_to("127.0.0.1", b.port))
+    a.send(b"2", a.flow_to("127.0.0.1", b.port))
     await done
     assert flows[0] is flows[1]
 
@@ -190,7 +190,7 @@ def test_sending_what_cannot_be_sent_raises_oserror(listen: Peer) -> None:
         (b"x", "::1", 5060),
     ):
         with pytest.raises(OSError):
-            transport.send(data, host, port)
+            transport.send(data, transport.flow_to(host, port))
     closed = UdpTransport(reactor, "127.0.0.1", 0, ignore)
     with pytest.raises(OSError, match="not open"):
-        closed.send(b"x", "127.0.0.1", 5060)
+        closed.send(b"x", closed.flow_to("127.0.0.1", 5060))

@@ -27,7 +27,7 @@ class Pair:
 
     def send(self, count: int) -> list[int]:
         for number in range(count):
-            self.a.send(b"%d" % number, "::1", 5062)
+            self.a.send(b"%d" % number, self.a.flow_to("::1", 5062))
             self.clock.advance(0.005)
         self.clock.advance(1.0)
         return [int(data) for data, _ in self.received]
@@ -35,7 +35,7 @@ class Pair:
 
 def test_a_datagram_arrives_after_its_latency_with_the_flow_back() -> None:
     pair = Pair()
-    pair.a.send(b"x", "::1", 5062)
+    pair.a.send(b"x", pair.a.flow_to("::1", 5062))
     pair.clock.advance(0.009)
     assert pair.received == []
     pair.clock.advance(0.011)
@@ -59,11 +59,11 @@ def test_the_same_seed_is_the_same_run() -> None:
 
 def test_the_log_holds_what_was_sent_and_its_fate() -> None:
     pair = Pair()
-    pair.a.send(b"OPTIONS sip:a SIP/2.0\r\n\r\n", "::1", 5062)
-    pair.a.send(b"x", "10.0.0.9", 5060)
+    pair.a.send(b"OPTIONS sip:a SIP/2.0\r\n\r\n", pair.a.flow_to("::1", 5062))
+    pair.a.send(b"x", pair.a.flow_to("10.0.0.9", 5060))
     pair.network.loss = 1.0
     pair.clock.advance(0.5)
-    pair.a.send(b"y", "::1", 5062)
+    pair.a.send(b"y", pair.a.flow_to("::1", 5062))
     assert [(p.time, p.source, p.destination, p.fate) for p in pair.network.log] == [
         (0.0, "10.0.0.1:5060", "[::1]:5062", "sent"),
         (0.0, "10.0.0.1:5060", "10.0.0.9:5060", "unreachable"),
@@ -74,7 +74,7 @@ def test_the_log_holds_what_was_sent_and_its_fate() -> None:
 
 def test_a_node_that_left_gets_nothing_and_its_address_is_free() -> None:
     pair = Pair()
-    pair.a.send(b"x", "::1", 5062)
+    pair.a.send(b"x", pair.a.flow_to("::1", 5062))
     pair.b.close()
     pair.clock.advance(1.0)
     assert pair.received == []
@@ -87,4 +87,4 @@ def test_a_broken_transport_raises() -> None:
     pair = Pair()
     pair.a.broken = True
     with pytest.raises(OSError, match="unreachable"):
-        pair.a.send(b"x", "::1", 5062)
+        pair.a.send(b"x", pair.a.flow_to("::1", 5062))
