@@ -57,11 +57,11 @@ class Wire:
         if body:
             lines.append(("Content-Type", "application/sdp"))
         request = Request(method, uri, headers=lines, body=body)
-        self.node.send(request.encode(), "192.0.2.1", 5060)
+        self.node.send(request.encode(), self.node.flow_to("192.0.2.1", 5060))
         self.office.run(0.3)
         answer = [m for m in self.messages if isinstance(m, Response)][-1]
         if method == "INVITE" and answer.status >= 300:
-            self.node.send(ack_for(request, answer).encode(), "192.0.2.1", 5060)
+            self.node.send(ack_for(request, answer).encode(), self.node.flow_to("192.0.2.1", 5060))
         self.office.run(1.7)
         self.messages.clear()
         return answer
