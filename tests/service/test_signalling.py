@@ -258,7 +258,7 @@ def test_an_offerless_call_carries_the_far_offer_up_and_the_callers_answer_down(
         ],
         body=SDP,
     )
-    wire.node.send(ack.encode(), "192.0.2.1", 5060)
+    wire.node.send(ack.encode(), wire.node.flow_to("192.0.2.1", 5060))
     office.run(1)
     (far,) = office.requests("ACK", "198.51.100.1")
     assert b"c=IN IP4 198.51.100.77" in far and b"m=audio 4000" in far
