@@ -14,6 +14,7 @@ from sipxd.net.stack import ClientHandle, ServerHandle, SipStack
 from sipxd.net.timers import Timer, TimerQueue
 from sipxd.sip import leg as sip
 from sipxd.sip.flow import Flow
+from sipxd.sip.headers import parse_name_addr
 from sipxd.sip.message import Request, Response
 from sipxd.sip.uac import UacLeg
 from sipxd.sip.uas import UasLeg
@@ -39,13 +40,16 @@ class LegDriver:
 
     __slots__ = (
         "_clients",
+        "_known",
         "_on_event",
+        "_path",
         "_post",
         "_serial",
         "_servers",
         "_stack",
         "_timer_queue",
         "_timers",
+        "heard",
         "machine",
     )
 
@@ -56,12 +60,19 @@ class LegDriver:
         timers: TimerQueue,
         post: Callable[[Callable[[], None]], None],
         on_event: Callable[[sip.Event], None],
+        known: Callable[[str], Flow | None] | None = None,
     ) -> None:
+        """``known`` gives the flow to a URI as far as it is known; None: the leg is pinned."""
         self.machine = machine
         self._stack = stack
         self._timer_queue = timers
         self._post = post
         self._on_event = on_event
+        self._known = known
+        self._path: tuple[str, Flow] | None = None
+        """The next hop of the dialog, and the flow there."""
+        self.heard = False
+        """Whether any response has come."""
         self._clients: dict[str, ClientHandle] = {}
         self._servers: dict[str, ServerHandle] = {}
         self._timers: dict[str, Timer] = {}
@@ -74,6 +85,31 @@ class LegDriver:
             return self.machine.dialog.flow
         assert isinstance(self.machine, UacLeg)
         return self.machine.invitation.flow
+
+    @property
+    def pinned(self) -> bool:
+        """Whether every message takes the flow of the first one."""
+        return self._known is None
+
+    def _flow_of(self, request: Request) -> Flow:
+        """The flow of a request within the dialog (RFC 3261 section 12.2.1.1, RFC 3263).
+
+        Until DNS has told where a name of the route set is, it takes the way of the first request.
+        """
+        flow = self.flow
+        if self._known is None or self.machine.dialog is None:
+            return flow
+        route = request.get("Route")
+        uri = request.uri if route is None else parse_name_addr(route).uri
+        if self._path is None or self._path[0] != uri:
+            found = self._known(uri)
+            if found is None:
+                return flow
+            same = (found.transport, found.host, found.port) == (
+                flow.transport, flow.host, flow.port
+            )  # fmt: skip
+            self._path = uri, flow if same else found
+        return self._path[1]
 
     def incoming(self, handle: ServerHandle) -> None:
         """The INVITE that the leg began with is answered through ``handle``."""
@@ -134,20 +170,21 @@ class LegDriver:
         def on_event(event: Response | int) -> None:
             self._post(lambda: self._responded(key, event))
 
-        self._clients[key] = self._stack.request(request, self.flow, on_event)
+        self._clients[key] = self._stack.request(request, self._flow_of(request), on_event)
 
     def _responded(self, key: str, event: Response | int) -> None:
         if isinstance(event, int):
             self._clients.pop(key, None)
             self.work(self.machine.request_failed(key, event))
             return
+        self.heard = True
         if event.status >= 200 and (event.status >= 300 or event.cseq[1] != "INVITE"):
             self._clients.pop(key, None)
         self.work(self.machine.receive_response(key, event))
 
     def _send_ack(self, request: Request) -> None:
         try:
-            self._stack.send(request, self.flow)
+            self._stack.send(request, self._flow_of(request))
         except OSError as error:
             # The peer repeats its 2xx, and gets the ACK then.
             _log.debug("an ACK was not sent: {error}", error=error)

@@ -19,6 +19,7 @@ from sipxd import __version__, ids, metrics
 from sipxd.call.call import Phase
 from sipxd.call.record import CallEvent, CallRecord, CallState, CallUnit
 from sipxd.errors import Overloaded
+from sipxd.net.locator import Locator
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.service.runner import CallRunner, Machine
@@ -118,10 +119,12 @@ class LiveCalls:
         self._invites: dict[str, ServerHandle] = {}
         self._observers: list[Callable[[CallRecord], None]] = []
         self._stack: SipStack | None = None
+        self._locator: Locator | None = None
 
-    def join_stack(self, stack: SipStack) -> None:
-        """Use ``stack`` for signalling from now on."""
+    def join_stack(self, stack: SipStack, locator: Locator | None = None) -> None:
+        """Use ``stack`` for signalling from now on, on the ways that ``locator`` finds."""
         self._stack = stack
+        self._locator = locator
 
     # -- the table -----------------------------------------------------------------------------
 
@@ -240,6 +243,16 @@ class LiveCalls:
             session_expires=self._session_expires,
             user_agent=USER_AGENT,
         )
+
+    def locate(self, uri: str) -> Deferred[tuple[Flow, ...]]:
+        """The flows that lead to ``uri``; fails with ResolveError or Unreachable."""
+        assert self._locator is not None
+        return Deferred.fromCoroutine(self._locator.find(uri))
+
+    def known(self, uri: str) -> Flow | None:
+        """The first of them where that needs no waiting."""
+        assert self._locator is not None
+        return self._locator.known(uri)
 
     def call_id(self) -> str:
         """A fresh id of a call."""

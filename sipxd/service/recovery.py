@@ -86,13 +86,13 @@ def _end_legs(
             local = live.local(leg_id, dialog.flow)
             usage = InviteUsage(local, LegMedia(local.address, local.random))
             usage.restore({**plain, "dialog": dialog.to_plain()})
-            name = str(plain["name"])
+            name, pinned = str(plain["name"]), bool(plain["pinned"])
         except (KeyError, OSError, TypeError, msgspec.ValidationError) as error:
             _log.warn(
                 "call {call}: a leg of it cannot be ended: {why}", call=record.id, why=str(error)
             )
             continue
-        runner.add(name, leg_id, usage)
+        runner.add(name, leg_id, usage, pinned=pinned)
         names.append(name)
     headers = do.reason(500, CAUSE.sentence)
     runner.start(lambda: [do.Release(name, headers) for name in names])

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from sipxd.call import effects as do
 from sipxd.call.call import Phase
@@ -20,8 +22,10 @@ from sipxd.call.record import CallRecord
 from sipxd.net.legs import LegDriver
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.net.timers import Timer, TimerQueue
+from sipxd.service.attempt import Attempt
 from sipxd.sip import leg as sip
 from sipxd.sip.flow import Flow
+from sipxd.sip.headers import parse_name_addr
 from sipxd.sip.message import Request
 from sipxd.sip.uac import Invitation, UacLeg
 from sipxd.sip.uas import UasLeg
@@ -55,6 +59,14 @@ class Surroundings(Protocol):
         """Our side of a leg over ``flow``. Raises OSError where there is no way out."""
         ...
 
+    def locate(self, uri: str) -> Deferred[tuple[Flow, ...]]:
+        """The flows that lead to ``uri``, at least one; fails with a sentence."""
+        ...
+
+    def known(self, uri: str) -> Flow | None:
+        """The first of them, where DNS need not be asked."""
+        ...
+
     def leg_id(self) -> str: ...
 
     def sip_call_id(self) -> str: ...
@@ -83,13 +95,15 @@ class Surroundings(Protocol):
 class _Leg:
     """A leg by its name in the call, and the relayed requests of it that wait for the far side."""
 
-    __slots__ = ("driver", "id", "name", "requests")
+    __slots__ = ("attempt", "driver", "id", "name", "requests")
 
     def __init__(self, name: str, leg_id: str, driver: LegDriver) -> None:
         self.name = name
         self.id = leg_id
         self.driver = driver
         self.requests: dict[str, Request] = {}
+        self.attempt: Attempt | None = None
+        """How it was reached, while another way may have to be found."""
 
 
 class CallRunner:
@@ -109,6 +123,10 @@ class CallRunner:
         self._queue_of_timers = timers
         self._around = around
         self._legs: dict[str, _Leg] = {}
+        self._left: dict[str, _Leg] = {}
+        """Legs by their id that were given up for another way and have not ended yet."""
+        self._seeking: dict[str, Attempt] = {}
+        """Branches by their leg whose way is being looked for."""
         self._timers: dict[str, Timer] = {}
         self._events: deque[Callable[[], None]] = deque()
         self._running = False
@@ -127,14 +145,24 @@ class CallRunner:
         self._post(lambda: self._do(self.machine.hang_up(who, sentence)))
 
     def add(
-        self, name: str, leg_id: str, machine: InviteUsage, handle: ServerHandle | None = None
+        self,
+        name: str,
+        leg_id: str,
+        machine: InviteUsage,
+        handle: ServerHandle | None = None,
+        *,
+        pinned: bool = True,
     ) -> LegDriver:
-        """Take in a leg; one that came in is answered through the ``handle`` of its INVITE."""
+        """Take in a leg; one that came in is answered through the ``handle`` of its INVITE.
+
+        ``pinned``: all its messages take the flow of the first one, as those of a registered phone.
+        """
 
         def told(event: sip.Event) -> None:
             self._told(leg, event)
 
-        driver = LegDriver(machine, self._stack, self._queue_of_timers, self._post, told)
+        known = None if pinned else self._around.known
+        driver = LegDriver(machine, self._stack, self._queue_of_timers, self._post, told, known)
         if handle is not None:
             driver.incoming(handle)
         leg = self._legs[name] = _Leg(name, leg_id, driver)
@@ -165,7 +193,7 @@ class CallRunner:
             if leg.driver.machine.state is LegState.UP:
                 plain = leg.driver.machine.to_plain()
                 if plain is not None:
-                    out[leg.id] = {**plain, "name": leg.name}
+                    out[leg.id] = {**plain, "name": leg.name, "pinned": leg.driver.pinned}
         return out
 
     def _post(self, event: Callable[[], None]) -> None:
@@ -185,7 +213,8 @@ class CallRunner:
                     self._do(self.machine.hang_up("sipxd", "An internal error ended the call."))
         finally:
             self._running = False
-        if self.machine.phase is Phase.ENDED and not self._legs and not self._over:
+        nothing_left = not self._legs and not self._left
+        if self.machine.phase is Phase.ENDED and nothing_left and not self._over:
             self._over = True
             for timer in self._timers.values():
                 timer.cancel()
@@ -206,8 +235,17 @@ class CallRunner:
         if isinstance(event, sip.Gone):
             if self._legs.get(leg.name) is leg:
                 del self._legs[leg.name]
+            self._left.pop(leg.id, None)
             self._around.leg_gone(leg.id)
             return
+        if leg.id in self._left:
+            return  # another way has taken its place
+        if leg.attempt is not None:
+            if isinstance(event, sip.Progress):
+                leg.attempt.rang = True
+            elif isinstance(event, sip.Refused) and leg.attempt.goes_on(event):
+                self._give_up(leg, event)
+                return
         if isinstance(event, sip.Relay):
             leg.requests[event.key] = event.request
         self._do(self.machine.leg_event(leg.name, event))
@@ -218,7 +256,7 @@ class CallRunner:
         for effect in effects:
             match effect:
                 case do.Ring():
-                    self._ring(effect)
+                    self._reach(Attempt(effect, effect.target))
                 case do.StartTimer(name, seconds):
                     self._start_timer(name, seconds)
                 case do.StopTimer(name):
@@ -231,6 +269,10 @@ class CallRunner:
                     self._around.remember_shy(user_agent)
                 case _:
                     leg = self._legs.get(effect.leg)
+                    if isinstance(effect, do.Release):
+                        self._seeking.pop(effect.leg, None)
+                        if leg is not None:
+                            leg.attempt = None
                     if leg is not None:
                         leg.driver.work(self._to_leg(leg, effect))
 
@@ -267,31 +309,88 @@ class CallRunner:
             case _:
                 return []
 
-    def _ring(self, ring: do.Ring) -> None:
-        leg_id = self._around.leg_id()
-        target, identity = ring.target, ring.identity
-        flow = target.flow
-        try:
-            if flow is None:
-                raise OSError("there is no resolver")
-            local = self._around.local(leg_id, flow)
-        except OSError:
-            refused = sip.Refused(503, "There is no way to the phone")
-            self._post(lambda: self._do(self.machine.leg_event(ring.leg, refused)))
+    # -- reaching a branch ---------------------------------------------------------------------
+
+    def _reach(self, attempt: Attempt) -> None:
+        """Find the way to the target of ``attempt`` and take it."""
+        target = attempt.target
+        if target.flow is not None:
+            attempt.hops.append(target.flow)
+            self._try_next(attempt)
             return
+        name = attempt.ring.leg
+        self._seeking[name] = attempt
+
+        def located(result: tuple[Flow, ...] | Failure) -> None:
+            self._post(lambda: self._located(attempt, result))
+
+        self._around.locate(next_hop(target)).addBoth(located)
+
+    def _located(self, attempt: Attempt, result: tuple[Flow, ...] | Failure) -> None:
+        if self._seeking.get(attempt.ring.leg) is not attempt:
+            return  # released meanwhile
+        del self._seeking[attempt.ring.leg]
+        if isinstance(result, Failure):
+            attempt.refusal = sip.Refused(503, result.getErrorMessage())
+        else:
+            attempt.hops.extend(result)
+        self._try_next(attempt)
+
+    def _try_next(self, attempt: Attempt) -> None:
+        while attempt.hops:
+            flow = attempt.hops.popleft()
+            leg_id = self._around.leg_id()
+            try:
+                local = self._around.local(leg_id, flow)
+            except OSError:
+                attempt.refusal = sip.Refused(503, "There is no way to the phone")
+                continue
+            self._invite(attempt, leg_id, local, flow)
+            return
+        if attempt.fall_back():
+            self._reach(attempt)
+            return
+        refused = attempt.refusal or sip.Refused(503, "There is no way to the phone")
+        self._post(lambda: self._do(self.machine.leg_event(attempt.ring.leg, refused)))
+
+    def _invite(self, attempt: Attempt, leg_id: str, local: sip.Local, flow: Flow) -> None:
+        ring, target = attempt.ring, attempt.target
+        identity = target.identity or ring.identity
         invitation = Invitation(
             uri=target.uri,
             from_=identity.from_,
             to=identity.to,
             flow=flow,
             call_id=self._around.sip_call_id(),
+            headers=target.headers,
             routes=target.routes,
             max_forwards=self.max_forwards,
         )
         machine = UacLeg(local, invitation)
         machine.media.peer_agent = target.user_agent
-        driver = self.add(ring.leg, leg_id, machine)
+        driver = self.add(ring.leg, leg_id, machine, pinned=target.flow is not None)
+        leg = self._legs[ring.leg]
+        leg.attempt = attempt
+        if attempt.patience:
+            self._start_timer(f"silence:{ring.leg}", attempt.patience)
         driver.work(machine.start_held() if ring.held else machine.start(ring.sdp))
+
+    def _silent(self, name: str) -> None:
+        """The present way has been silent for long enough."""
+        leg = self._legs.get(name)
+        if leg is None or leg.attempt is None or leg.driver.heard:
+            return
+        self._give_up(leg, sip.Refused(408, "No response"))
+
+    def _give_up(self, leg: _Leg, refused: sip.Refused) -> None:
+        """Turn from ``leg`` to the next way; what still comes of it is ended by itself."""
+        attempt, leg.attempt = leg.attempt, None
+        assert attempt is not None
+        del self._legs[leg.name]
+        self._left[leg.id] = leg
+        leg.driver.work(leg.driver.machine.hang_up())
+        attempt.refusal = refused
+        self._try_next(attempt)
 
     def _start_timer(self, name: str, seconds: float) -> None:
         running = self._timers.pop(name, None)
@@ -300,7 +399,11 @@ class CallRunner:
 
         def fire() -> None:
             self._timers.pop(name, None)
-            self._post(lambda: self._do(self.machine.timer(name)))
+            kind, _, leg = name.partition(":")
+            if kind == "silence":
+                self._post(lambda: self._silent(leg))
+            else:
+                self._post(lambda: self._do(self.machine.timer(name)))
 
         self._timers[name] = self._queue_of_timers.schedule(seconds, fire)
 
@@ -308,3 +411,8 @@ class CallRunner:
         """Set fields of the record and give the new one."""
         self.record = attrs.evolve(self.record, **changes)
         return self.record
+
+
+def next_hop(target: do.Target) -> str:
+    """The URI that tells where a request to ``target`` is sent (RFC 3261 section 8.1.2)."""
+    return parse_name_addr(target.routes[0]).uri if target.routes else target.uri

@@ -1,0 +1,52 @@
+"""Where a message to a URI goes: the hops that DNS knows (RFC 3263), as flows of our transports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sipxd.net.stack import SipStack
+from sipxd.sip.flow import Flow
+
+if TYPE_CHECKING:
+    from sipxd.net.resolver import Resolver
+    from sipxd.sip.locate import Hop
+
+MAXIMUM_HOPS = 8
+"""Addresses of one host that are tried."""
+
+
+class Unreachable(Exception):
+    """No way leads to a URI; the text is a sentence."""
+
+
+class Locator:
+    """Joins the resolver to the transports that are open."""
+
+    def __init__(self, resolver: Resolver, stack: SipStack) -> None:
+        self._resolver = resolver
+        self._stack = stack
+
+    async def find(self, uri: str) -> tuple[Flow, ...]:
+        """The flows to try in their order, at least one. Raises Unreachable, ResolveError."""
+        flows = self._flows(await self._resolver.locate(uri))
+        if not flows:
+            raise Unreachable(f"No listener of [sip] listen can reach {uri}.")
+        return flows
+
+    def known(self, uri: str) -> Flow | None:
+        """The first of them where that needs no waiting: an IP address, or a name known already."""
+        hops = self._resolver.known(uri)
+        flows = self._flows(hops) if hops else ()
+        return flows[0] if flows else None
+
+    def _flows(self, hops: Iterable[Hop]) -> tuple[Flow, ...]:
+        found: list[Flow] = []
+        for hop in hops:
+            try:
+                flow = self._stack.flow_to(hop.transport, hop.host, hop.port, hop.name)
+            except OSError:
+                continue
+            if flow not in found:
+                found.append(flow)
+        return tuple(found[:MAXIMUM_HOPS])
