@@ -23,19 +23,16 @@ from sipxd.net.legs import LegDriver
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.net.timers import Timer, TimerQueue
 from sipxd.service.attempt import Attempt
+from sipxd.service.leg_effects import carry_out
 from sipxd.sip import leg as sip
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import parse_name_addr
 from sipxd.sip.message import Request
 from sipxd.sip.uac import Invitation, UacLeg
-from sipxd.sip.uas import UasLeg
 from sipxd.sip.usage import InviteUsage, LegState
 
 _log = Logger()
 
-_RELAYED_HEADERS = frozenset(
-    {"Content-Type", "Content-Disposition", "Info-Package", "Subject", "Accept"}
-)
 MAXIMUM_EVENTS = 1000
 """Events of one call that may wait; a flood beyond that is dropped and counted as a defect."""
 
@@ -274,40 +271,7 @@ class CallRunner:
                         if leg is not None:
                             leg.attempt = None
                     if leg is not None:
-                        leg.driver.work(self._to_leg(leg, effect))
-
-    def _to_leg(self, leg: _Leg, effect: do.Effect) -> list[sip.Output]:
-        machine = leg.driver.machine
-        match effect:
-            case do.Release(_, headers):
-                return machine.hang_up(headers)
-            case do.Offer(_, sdp, update):
-                return machine.offer(sdp, update=update)
-            case do.AskOffer():
-                return machine.ask_offer()
-            case do.Answer(_, sdp):
-                return machine.answer(sdp)
-            case do.AnswerHeld():
-                return machine.answer_held()
-            case do.Reject(_, status):
-                return machine.reject(status)
-            case do.Withdraw():
-                machine.withdraw()
-                return []
-            case do.ShowProgress(_, progress, branch) if isinstance(machine, UasLeg):
-                return machine.ring(progress, branch)
-            case do.Accept(_, sdp, branch) if isinstance(machine, UasLeg):
-                return machine.accept(sdp, branch)
-            case do.Refuse(_, status, reason, headers) if isinstance(machine, UasLeg):
-                return machine.refuse(status, reason, headers)
-            case do.Forward(_, _, key, request):
-                kept = [h for h in request.headers if h[0] in _RELAYED_HEADERS]
-                return machine.relay(key, request.method, kept, request.body)
-            case do.Respond(_, key, relayed):
-                asked = leg.requests.pop(key, None)
-                return [] if asked is None else machine.respond(asked, key, relayed)
-            case _:
-                return []
+                        leg.driver.work(carry_out(effect, leg.driver.machine, leg.requests))
 
     # -- reaching a branch ---------------------------------------------------------------------
 
