@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sipxd.sip import media
+from sipxd.sip.profiles import profile_of
 from sipxd.sip.sdp import Direction, Sdp, SdpError, parse
 
 parse_sdp = functools.lru_cache(maxsize=512)(parse)
@@ -69,9 +70,11 @@ class LegMedia:
         """An answer without media to the open offer. Raises media.CannotHold."""
         if self._open is None:
             return self.last_sent or self.held_offer()
-        replaces_keys = "baresip" not in self.peer_agent.lower()
         held = media.held_answer(
-            self._open, self._origin.address, key=self._random, replaces_keys=replaces_keys
+            self._open,
+            self._origin.address,
+            key=self._random,
+            replaces_keys=profile_of(self.peer_agent).replaces_keys,
         )
         return self._send(held)
 
