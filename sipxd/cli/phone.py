@@ -217,7 +217,7 @@ async def _run(
     from twisted.logger import LogLevel, globalLogBeginner
 
     from sipxd import log
-    from sipxd.net.udp import format_address
+    from sipxd.net.address import format_address
 
     warnings = log.observer(sys.stderr, LogLevel.warn)
     globalLogBeginner.beginLoggingTo([warnings], redirectStandardIO=False, discardBuffer=True)

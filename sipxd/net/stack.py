@@ -7,7 +7,7 @@ number of transports.  Nothing that comes from the wire makes it raise.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from twisted.logger import Logger
 
@@ -39,6 +39,7 @@ class SipStack:
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._limit = limit
+        self._on_closed: list[Callable[[Flow], None]] = []
         self._transports = Transports()
         self._clients = ClientTransactions(
             timers, self._transports, random, self.counts, self._full
@@ -74,9 +75,39 @@ class SipStack:
         """Send over ``transport`` no more."""
         self._transports.remove(transport)
 
+    def flow_to(self, transport: str, host: str, port: int, name: str = "") -> Flow:
+        """The flow to an address over an open listener of ``transport`` ("UDP", "TCP", "TLS").
+
+        ``name`` is what the certificate must carry over TLS.  Raises OSError where there is none.
+        """
+        return self._transports.flow_to(transport, host, port, name)
+
+    def is_open(self, flow: Flow) -> bool:
+        """Whether the connection that ``flow`` names, if any, is there still."""
+        return self._transports.is_open(flow)
+
+    def keep(self, flow: Flow) -> None:
+        """The peer of ``flow`` has proven who it is: its connection may be idle for long."""
+        self._transports.keep(flow)
+
+    def on_flow_closed(self, callback: Callable[[Flow], None]) -> None:
+        """Call ``callback`` with the flow of each accepted connection that has ended."""
+        self._on_closed.append(callback)
+
     def contact(self, flow: Flow) -> str:
         """``host:port`` to put into Contact towards the peer of ``flow``. Raises OSError."""
         return self._transports.find(flow).sent_by(flow.host)
+
+    def contact_uri(self, user: str, flow: Flow) -> str:
+        """The URI of a Contact towards the peer of ``flow``, with its transport. Raises OSError."""
+        parameter = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
+        return f"sip:{user}@{self.contact(flow)}{parameter}"
+
+    def flow_closed(self, flow: Flow) -> None:
+        """The connection of ``flow`` has ended: what waits for answers over it has failed."""
+        if flow.connection:
+            for callback in self._on_closed:
+                callback(flow)
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """One message has come in over ``flow``. Never raises."""

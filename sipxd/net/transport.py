@@ -36,12 +36,24 @@ class Transport(Protocol):
         """``host:port`` to put into Via and Contact of messages to the address ``host``."""
         ...
 
+    def suits(self, host: str) -> bool:
+        """Whether the kernel sends to ``host`` from the address that this listener has."""
+        ...
+
     def flow_to(self, host: str, port: int, name: str = "") -> Flow:
         """The flow to a peer that we address; ``name`` is what a TLS certificate must carry."""
         ...
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one message over ``flow``, which is one of this listener. Raises OSError."""
+        ...
+
+    def is_open(self, flow: Flow) -> bool:
+        """Whether the connection that ``flow`` names is there still."""
+        ...
+
+    def keep(self, flow: Flow) -> None:
+        """The peer has proven who it is: its connection may be idle for long."""
         ...
 
 
@@ -66,6 +78,39 @@ class Transports:
         if transport is None:
             raise OSError(errno.ENOTCONN, f"the listener {flow.listener} is not open")
         return transport
+
+    def flow_to(self, transport: str, host: str, port: int, name: str = "") -> Flow:
+        """The flow to a peer over a listener of ``transport`` and the family of ``host``.
+
+        Of several listeners the one is taken that tells the peer the address that the kernel
+        sends from.  Raises OSError where there is none.
+        """
+        six = ":" in host
+        fitting = [
+            candidate
+            for candidate in self._open.values()
+            if candidate.transport == transport and ("[" in candidate.listener) == six
+        ]
+        if not fitting:
+            family = "IPv6" if six else "IPv4"
+            raise OSError(
+                errno.EAFNOSUPPORT, f"no listener in [sip] listen for {transport} over {family}"
+            )
+        chosen = fitting[0]
+        if len(fitting) > 1:
+            chosen = next((c for c in fitting if c.suits(host)), chosen)
+        return chosen.flow_to(host, port, name)
+
+    def is_open(self, flow: Flow) -> bool:
+        """Whether something can be sent over ``flow`` without a connection that has ended."""
+        transport = self._open.get(flow.listener)
+        return transport is not None and transport.is_open(flow)
+
+    def keep(self, flow: Flow) -> None:
+        """The peer of ``flow`` has proven who it is."""
+        transport = self._open.get(flow.listener)
+        if transport is not None:
+            transport.keep(flow)
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send ``data`` over ``flow``. Raises OSError."""

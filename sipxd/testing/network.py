@@ -11,9 +11,9 @@ from typing import Protocol
 
 import attrs
 
+from sipxd.net.address import format_address
 from sipxd.net.timers import Clock
 from sipxd.net.transport import Receiver
-from sipxd.net.udp import format_address
 from sipxd.sip.flow import Flow
 
 
@@ -124,6 +124,17 @@ class NetworkTransport:
     def flow_to(self, host: str, port: int, name: str = "") -> Flow:
         """The flow of messages to a peer."""
         return Flow("UDP", self.listener, host, port)
+
+    def is_open(self, flow: Flow) -> bool:
+        """There are no connections that could have ended."""
+        return True
+
+    def keep(self, flow: Flow) -> None:
+        """There are no connections to keep."""
+
+    def suits(self, host: str) -> bool:
+        """A node has one address."""
+        return True
 
     def sent_by(self, host: str) -> str:
         """``host:port`` for Via and Contact."""

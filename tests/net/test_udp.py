@@ -12,9 +12,10 @@ from twisted.internet.defer import Deferred
 from world import World
 
 from sipxd.errors import ConfigError
+from sipxd.net.address import format_address
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.net.timers import TimerQueue
-from sipxd.net.udp import RECEIVE_BUFFER, UdpTransport, format_address
+from sipxd.net.udp import RECEIVE_BUFFER, UdpTransport
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Request, Response, respond
 
