@@ -18,15 +18,19 @@ from sipxd.sip.transaction import StartTimer, StopTimer
 __all__ = [
     "ELSEWHERE",
     "Accept",
+    "AcceptReferral",
     "Answer",
     "AnswerHeld",
     "AskOffer",
     "Effect",
     "Forward",
     "Identity",
+    "NotifyReferral",
     "Offer",
     "Record",
+    "Refer",
     "Refuse",
+    "RefuseReferral",
     "Reject",
     "Release",
     "Remember",
@@ -191,6 +195,44 @@ class Respond:
 
 
 @attrs.frozen
+class Refer:
+    """Ask the phone of ``leg`` to call ``uri`` (RFC 3515); `sipxd.sip.leg.ReferOutcome` follows."""
+
+    leg: str
+    uri: str
+    headers: tuple[Header, ...] = ()
+
+
+@attrs.frozen
+class AcceptReferral:
+    """Take the referral ``key`` of ``leg`` on: 202, and a NOTIFY that it is being tried."""
+
+    leg: str
+    key: str
+
+
+@attrs.frozen
+class RefuseReferral:
+    """Refuse the referral ``key`` of ``leg``."""
+
+    leg: str
+    key: str
+    status: int
+    reason: str = ""
+
+
+@attrs.frozen
+class NotifyReferral:
+    """Tell ``leg`` how the referral ``key`` that was taken on goes; ``final``: how it ended."""
+
+    leg: str
+    key: str
+    status: int
+    reason: str
+    final: bool
+
+
+@attrs.frozen
 class Record:
     """A step of the call for journal and record: ``kind`` of the event, changed record fields.
 
@@ -223,6 +265,10 @@ Effect = (
     | Refuse
     | Forward
     | Respond
+    | Refer
+    | AcceptReferral
+    | RefuseReferral
+    | NotifyReferral
     | StartTimer
     | StopTimer
     | Record

@@ -48,5 +48,13 @@ def carry_out(
         case do.Respond(_, key, relayed):
             asked = requests.pop(key, None)
             return [] if asked is None else machine.respond(asked, key, relayed)
+        case do.Refer(_, uri, headers):
+            return machine.refer(uri, headers)
+        case do.AcceptReferral(_, key):
+            return machine.accept_referral(key)
+        case do.RefuseReferral(_, key, status, reason):
+            return machine.refuse_referral(key, status, reason)
+        case do.NotifyReferral(_, key, status, reason, final):
+            return machine.notify_referral(key, status, reason, final=final)
         case _:
             return []

@@ -22,7 +22,7 @@ class DialogError(ValueError):
     """A message that cannot make or refresh a dialog."""
 
 
-_WITH_CONTACT = frozenset({"INVITE", "UPDATE", "ACK"})
+_WITH_CONTACT = frozenset({"INVITE", "UPDATE", "ACK", "REFER", "NOTIFY"})
 """The requests that tell where we are; MESSAGE and INFO must not (RFC 3428 section 4, RFC 6086)."""
 
 

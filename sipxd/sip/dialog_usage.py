@@ -49,7 +49,7 @@ from sipxd.sip.message import Header, Request, Response, respond
 from sipxd.sip.offer import Intent, OfferAnswer
 from sipxd.sip.session_timer import SessionClock, SessionTimer
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE, REFER, NOTIFY"
 SESSION_TIMERS = ("glare", "held", "refresh", "expire")
 """Timers of a leg that is up; "2xx" and "ack" go on until our 2xx is acknowledged."""
 _KEPT_ACKS = 2

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import attrs
 
 from sipxd.sip.message import Header, Request, Response
+from sipxd.sip.referral import Replaces
 from sipxd.sip.transaction import StartTimer, StopTimer
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Offered",
     "Output",
     "Progress",
+    "ReferOutcome",
+    "Referred",
     "Refused",
     "Relay",
     "Relayed",
@@ -154,6 +157,31 @@ class Relayed:
 
 
 @attrs.frozen
+class Referred:
+    """The peer asks that somebody else take its place: `accept_referral` or a refusal is owed.
+
+    ``refer_to`` is whom to call, ``replaces`` the dialog that the new call shall replace.
+    """
+
+    key: str
+    refer_to: str
+    replaces: Replaces | None = None
+    referred_by: str = ""
+
+
+@attrs.frozen
+class ReferOutcome:
+    """What became of a REFER of ours: it was accepted (202, not final), refused, or told about.
+
+    ``final``: nothing more comes.
+    """
+
+    status: int
+    reason: str
+    final: bool
+
+
+@attrs.frozen
 class Gone:
     """Nothing is left of the leg: no dialog, no transaction that matters, no timer."""
 
@@ -170,6 +198,8 @@ Event = (
     | Ended
     | Relay
     | Relayed
+    | Referred
+    | ReferOutcome
     | Gone
 )
 Output = Effect | Event

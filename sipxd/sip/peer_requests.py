@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from sipxd.sip import session_timer
-from sipxd.sip.dialog_usage import ALLOW, DialogUsage, LegState
+from sipxd.sip.dialog_usage import ALLOW, LegState
 from sipxd.sip.headers import quote
 from sipxd.sip.leg import (
     Ended,
@@ -31,6 +31,7 @@ from sipxd.sip.leg_media import LegMedia
 from sipxd.sip.media import CannotHold
 from sipxd.sip.message import Header, Request, Response
 from sipxd.sip.offer import Exchange, Intent
+from sipxd.sip.referral_usage import ReferralUsage
 from sipxd.sip.sdp import SdpError
 from sipxd.sip.transaction import T1, T2
 
@@ -43,7 +44,7 @@ A peer that holds ours back as well would wait for ever otherwise.
 """
 
 
-class PeerRequests(DialogUsage):
+class PeerRequests(ReferralUsage):
     """The part of a leg that answers the peer."""
 
     def __init__(self, local: Local, media: LegMedia) -> None:
@@ -85,8 +86,12 @@ class PeerRequests(DialogUsage):
             case "OPTIONS":
                 allow = (("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "timer"))
                 return [SendResponse(key, self._response(request, 200, headers=allow))]
-            case "SUBSCRIBE" | "NOTIFY":
-                return [SendResponse(key, self._response(request, 489))]
+            case "REFER":
+                return self._receive_refer(key, request)
+            case "NOTIFY":
+                return self._receive_notify(key, request)
+            case "SUBSCRIBE":
+                return self._receive_subscribe(key, request)
             case _:
                 allow_only = (("Allow", ALLOW),)
                 return [SendResponse(key, self._response(request, 405, headers=allow_only))]

@@ -88,7 +88,7 @@ class InviteUsage(PeerRequests):
         if key == self._update:
             self._update = None
             return self._refreshed(response)
-        return []
+        return self._referral_answered(key, response)
 
     def request_failed(self, key: str, status: int) -> list[Output]:
         """A request of ours got no response (408) or could not be sent (503)."""
@@ -104,7 +104,7 @@ class InviteUsage(PeerRequests):
         if key == self._update:
             self._update = None
             return self._end(status, lost)
-        return []
+        return self._referral_failed(key, status)
 
     def timer(self, name: str) -> list[Output]:
         """A timer of the leg ran out."""

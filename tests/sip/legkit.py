@@ -29,6 +29,8 @@ EVENTS = (
     sip.Ended,
     sip.Relay,
     sip.Relayed,
+    sip.Referred,
+    sip.ReferOutcome,
     sip.Gone,
 )
 

@@ -306,7 +306,7 @@ def test_relayed_requests_that_wait_are_bounded() -> None:
 
 @pytest.mark.parametrize(
     ("method", "status"),
-    [("OPTIONS", 200), ("SUBSCRIBE", 489), ("NOTIFY", 489), ("REFER", 405), ("FOO", 405)],
+    [("OPTIONS", 200), ("SUBSCRIBE", 489), ("NOTIFY", 489), ("REFER", 400), ("FOO", 405)],
 )
 def test_what_is_not_relayed_is_answered_here(method: str, status: int) -> None:
     _, peer = up_uac()
