@@ -14,7 +14,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import attrs
 import msgspec
@@ -30,6 +30,7 @@ from sipxd.config_values import (
     check_realm,
     check_sip_uri,
     check_state_dir,
+    dial_prefix,
     dns_server,
     each,
     emergency_number,
@@ -38,6 +39,8 @@ from sipxd.config_values import (
     parse_listen,
     parse_sip_listen,
 )
+from sipxd.directory.gateway import Gateway
+from sipxd.directory.route import Route
 from sipxd.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/sipxd/sipxd.toml")
@@ -126,6 +129,11 @@ class Call:
     emergency: tuple[str, ...] = attrs.field(
         default=("110", "112", "911", "999"), validator=each(emergency_number)
     )
+    international: tuple[str, ...] = attrs.field(
+        default=("+", "00", "011"), validator=each(dial_prefix)
+    )
+    home: tuple[str, ...] = attrs.field(default=(), validator=each(dial_prefix))
+    forbidden: tuple[str, ...] = attrs.field(default=(), validator=each(dial_prefix))
     session_expires: int = attrs.field(default=1800, validator=between(90, 86_400))
 
 
@@ -159,6 +167,20 @@ class Config:
     sip: Sip = attrs.field(factory=Sip)
     call: Call = attrs.field(factory=Call)
     limits: Limits = attrs.field(factory=Limits)
+    gateway: tuple[Gateway, ...] = ()
+    route: tuple[Route, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        names = [gateway.name for gateway in self.gateway]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ValueError(f"gateway[{index}].name is {name!r}, as that of another gateway")
+        for index, route in enumerate(self.route):
+            for name in route.gateways:
+                if name not in names:
+                    close = difflib.get_close_matches(name, names, 1)
+                    hint = f"did you mean {close[0]!r}?" if close else f"known: {sorted(names)}"
+                    raise ValueError(f"route[{index}].gateways names no gateway {name!r}; {hint}")
 
     @property
     def database_url(self) -> str:
@@ -268,13 +290,22 @@ def _refuse_unknown(data: Mapping[str, object], kind: type, section: str) -> Non
             raise ConfigError(f"there is no option {name}; {hint}", field=name)
         if isinstance(value, dict) and attrs.has(hints[key]):
             _refuse_unknown(value, hints[key], f"{name}.")
+        elif isinstance(value, list) and (kinds := get_args(hints[key])) and attrs.has(kinds[0]):
+            for index, entry in enumerate(value):
+                if isinstance(entry, dict):
+                    _refuse_unknown(entry, kinds[0], f"{name}[{index}].")
 
 
 def _sentence(message: str) -> ConfigError:
     """Put msgspec's "Expected `int`, got `str` - at `$.call.ring_timeout`" into our words."""
     what, _, where = message.partition(" - at `$")
     path = where.strip("`").lstrip(".")
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", what)
+    if missing:
+        return ConfigError(f"{path}.{missing[1]} is missing", field=f"{path}.{missing[1]}")
     expected = re.fullmatch(r"Expected `(\w+)[^`]*`, got `(\w+)`", what)
+    if expected and expected[1] == "array" and expected[2] == "object":
+        return ConfigError(f"{path} must be written [[{path}]], once for each", field=path)
     if expected:
         wanted = TYPE_NAMES.get(expected[1], expected[1])
         return ConfigError(f"{path} must be {wanted}", field=path)

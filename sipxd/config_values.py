@@ -15,6 +15,7 @@ HOST_NAME = re.compile(
 )
 SIP_URI = re.compile(r"sips?:[!-~]{1,250}")
 EMERGENCY_NUMBER = re.compile(r"[0-9*#]{1,32}")
+DIAL_PREFIX = re.compile(r"\+[0-9*#]{0,31}|[0-9*#]{1,32}")
 
 
 @attrs.frozen
@@ -122,6 +123,11 @@ def network(text: str) -> None:
 def emergency_number(text: str) -> None:
     if not EMERGENCY_NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is no number of 1 to 32 digits, * and #")
+
+
+def dial_prefix(text: str) -> None:
+    if not DIAL_PREFIX.fullmatch(text):
+        raise ValueError(f"{text!r} is no beginning of a number: digits, * and #, a + in front")
 
 
 def _host(text: str) -> None:

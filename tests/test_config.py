@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import attrs
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from sipxd import config
 from sipxd.config import Config
 from sipxd.config_values import ListenAddress
+from sipxd.directory.gateway import Gateway
+from sipxd.directory.route import Route
 from sipxd.errors import ConfigError
 
 SAMPLE = Path(__file__).parent.parent / "etc" / "sipxd.toml"
@@ -22,7 +25,10 @@ def options(kind: Any, section: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     hints = get_type_hints(kind)
     for field in attrs.fields(kind):
-        if attrs.has(hints[field.name]):
+        kinds = get_args(hints[field.name])
+        if kinds and attrs.has(kinds[0]):
+            found |= options(kinds[0], f"{section}{field.name}[].")
+        elif attrs.has(hints[field.name]):
             found |= options(hints[field.name], f"{section}{field.name}.")
         elif field.default is not attrs.NOTHING:
             default = field.default
@@ -41,9 +47,19 @@ def flat(data: dict[str, Any], section: str = "") -> dict[str, Any]:
     for key, value in data.items():
         if isinstance(value, dict):
             found |= flat(value, f"{section}{key}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            found |= flat(value[0], f"{section}{key}[].")
         else:
             found[f"{section}{key}"] = value
     return found
+
+
+def sample() -> str:
+    """The sample with its examples of gateways and routes made real."""
+    return re.sub(r"^#(?=\[\[|\w+ = )", "", SAMPLE.read_text("utf-8"), flags=re.MULTILINE)
+
+
+REQUIRED = {"domain", "gateway[].name", "gateway[].uri", "route[].pattern", "route[].gateways"}
 
 
 def mistake(text: str) -> ConfigError:
@@ -53,9 +69,16 @@ def mistake(text: str) -> ConfigError:
 
 
 def test_the_sample_names_every_option_with_its_true_default() -> None:
-    written = flat(tomllib.loads(SAMPLE.read_text("utf-8")))
-    assert written.pop("domain") == "example.org"
+    written = flat(tomllib.loads(sample()))
+    examples = {name: written.pop(name) for name in REQUIRED}
+    assert examples["domain"] == "example.org"
     assert written == options(Config)
+
+
+def test_the_examples_of_the_sample_load() -> None:
+    read = config.parse(sample())
+    assert read.gateway == (Gateway("provider", "sip:sip.example.net"),)
+    assert read.route == (Route("0X.", ("provider",)),)
 
 
 def test_the_sample_loads_to_the_defaults() -> None:
@@ -63,10 +86,10 @@ def test_the_sample_loads_to_the_defaults() -> None:
 
 
 def test_every_option_of_the_sample_has_a_comment() -> None:
-    lines = SAMPLE.read_text("utf-8").splitlines()
+    lines = sample().splitlines()
     for number, line in enumerate(lines):
         if " = " in line and not line.startswith("#"):
-            before = [lines[number - 1], lines[number - 2]]  # two options may share a comment
+            before = lines[max(0, number - 4) : number]  # up to four options may share a comment
             assert any(each.startswith("#") for each in before), line
 
 
@@ -91,6 +114,24 @@ def test_a_file_with_everything_set_is_read() -> None:
         ring_timeout = 999
         ringback = "sip:tone@pbx.example.org"
         emergency = []
+        home = ["+49", "0049"]
+        forbidden = ["0900"]
+        [[gateway]]
+        name = "provider"
+        uri = "sip:sip.example.net;transport=tls"
+        username = "4930"
+        password = "geheim"
+        register = true
+        caller_id = "+4930"
+        [[gateway]]
+        name = "pstn"
+        uri = "sip:[2001:db8::1]:5080"
+        [[route]]
+        pattern = "0[1-9]."
+        strip = 1
+        prepend = "+49"
+        gateways = ["provider", "pstn"]
+        permission = "LongDistance"
         """
     )
     assert read.web.addresses == (
@@ -106,6 +147,15 @@ def test_a_file_with_everything_set_is_read() -> None:
     assert read.private_key_path == Path("/srv/sipxd/a.key")
     assert read.realm_or_domain == "example"
     assert read.call.emergency == ()
+    assert read.call.home == ("+49", "0049")
+    assert [gateway.realm_or_domain for gateway in read.gateway] == [
+        "sip.example.net",
+        "[2001:db8::1]",
+    ]
+    assert read.route == (
+        Route("0[1-9].", ("provider", "pstn"), 1, "+49", permission="LongDistance"),
+    )
+    assert "geheim" not in repr(read)
 
 
 def test_paths_left_out_lie_in_the_state_folder() -> None:
@@ -158,6 +208,43 @@ def test_paths_left_out_lie_in_the_state_folder() -> None:
         ('[call]\nbusy_tone = "sip:a@b\\r\\nX: y"', "call.busy_tone", "must be a SIP URI"),
         ('[call]\nemergency = ["11o"]', "call.emergency", "'11o' is no number"),
         ("[call]\nsession_expires = 89", "call.session_expires", "from 90"),
+        ('[call]\nhome = ["49+"]', "call.home", "no beginning of a number"),
+        ("[gateway]\nname = 1", "gateway", "must be written [[gateway]]"),
+        ("gateway = [1]", "gateway[0]", "must be a section"),
+        ("[[gateway]]\nnam = 1", "gateway[0].nam", "did you mean gateway[0].name?"),
+        ('[[gateway]]\nname = "a"', "gateway[0].uri", "is missing"),
+        ('[[gateway]]\nname = "a b"\nuri = "sip:a"', "gateway[0].name", "1 to 64 characters"),
+        ('[[gateway]]\nname = "a"\nuri = "sip:u@a"', "gateway[0].uri", "must read sip:HOST"),
+        ('[[gateway]]\nname = "a"\nuri = "sip:a:0"', "gateway[0].uri", "no number from 1"),
+        (
+            '[[gateway]]\nname = "a"\nuri = "sip:a"\npassword = "geheim"',
+            "gateway[0].username",
+            "is missing beside the password",
+        ),
+        (
+            '[[gateway]]\nname = "a"\nuri = "sip:a"\npassword = "geheim\\n"',
+            "gateway[0].password",
+            "at most 128 characters",
+        ),
+        (
+            '[[gateway]]\nname = "a"\nuri = "sip:a"\npatience = 0',
+            "gateway[0].patience",
+            "from 1 to 32, not 0",
+        ),
+        (
+            '[[gateway]]\nname = "a"\nuri = "sip:a"\n[[gateway]]\nname = "a"\nuri = "sip:b"',
+            "gateway[1].name",
+            "as that of another gateway",
+        ),
+        ("[[route]]\nparmission = 1", "route[0].parmission", "did you mean route[0].permission?"),
+        ('[[route]]\npattern = "0"\ngateways = []', "route[0].gateways", "must name 1 to 10"),
+        ('[[route]]\npattern = "0Y"\ngateways = ["a"]', "route[0].pattern", "holds 'Y'"),
+        (
+            '[[gateway]]\nname = "pstn"\nuri = "sip:a"\n[[route]]\npattern = "0"\n'
+            'gateways = ["pst"]',
+            "route[0].gateways",
+            "did you mean 'pstn'?",
+        ),
         ("[limits]\ncalls = 0", "limits.calls", "from 1 to"),
         ("[limits]\ncalls = 99999999999999999999999", "limits.calls", ""),
     ],
