@@ -38,8 +38,17 @@ DEFAULT_PORT = 5060
 class Handler(Protocol):
     """The layer above: what it is told about requests that come in."""
 
+    def screen(self, request: Request, flow: Flow) -> Response | object:
+        """Look at a new, valid request before anything is kept of it.
+
+        A Response answers it, the same way for each copy that comes (RFC 3261 section 8.2.7), and
+        that is the end of it: strangers cost no memory.  Anything else lets it in, and stands on
+        its handle as ``sender``.  A CANCEL is not shown here.
+        """
+        ...
+
     def on_request(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
-        """A new, valid request; it is answered through ``handle``, now or later."""
+        """A request that was let in; it is answered through ``handle``, now or later."""
         ...
 
     def on_cancel(self, handle: ServerHandle, cancel: Request) -> None:
@@ -54,11 +63,13 @@ class Handler(Protocol):
 class ServerHandle:
     """A request that came in, for the layer above to answer."""
 
-    __slots__ = ("_data", "_entry", "_response", "answered", "flow", "request")
+    __slots__ = ("_data", "_entry", "_response", "answered", "flow", "request", "sender")
 
-    def __init__(self, request: Request, flow: Flow, entry: _Entry) -> None:
+    def __init__(self, request: Request, flow: Flow, entry: _Entry, sender: object) -> None:
         self.request = request
         self.flow = flow
+        self.sender = sender
+        """What the handler's ``screen`` said of it."""
         self.answered = False
         """Whether a final response has been sent."""
         self._entry = entry
@@ -225,6 +236,11 @@ class ServerTransactions:
                 self._counts["request_merged"] += 1
                 self._refuse(request, reply, Refusal(482, "Loop Detected"))
                 return
+        sender = self._screened(request, flow)
+        if isinstance(sender, Response):
+            self._counts["answered_without_transaction"] += 1
+            self._send(sender, reply)
+            return
         reliable = self._transports.find(flow).reliable
         machine: ServerInvite | ServerNonInvite
         machine = ServerInvite(reliable) if method == "INVITE" else ServerNonInvite(reliable)
@@ -234,7 +250,7 @@ class ServerTransactions:
         if merge is not None:
             entry.merge = merge
             self._merges[merge] = entry
-        handle = entry.handle = ServerHandle(request, flow, entry)
+        handle = entry.handle = ServerHandle(request, flow, entry, sender)
         if method == "CANCEL":
             self._cancelled(handle, request)
             return
@@ -253,12 +269,27 @@ class ServerTransactions:
             trying = respond(request, 100)
             self.respond(handle, trying)
 
-    def _cancelled(self, handle: ServerHandle, cancel: Request) -> None:
+    def _screened(self, request: Request, flow: Flow) -> Response | object:
+        """What is answered to a new request at once, else what the handler says of its sender."""
+        if request.method == "CANCEL":
+            found = self._cancels(request, flow)
+            return found or respond(request, 481, to_tag=stateless_tag(request))
+        try:
+            return self._handler.screen(request, flow)
+        except Exception:
+            self._counts["handler_failed"] += 1
+            _log.failure("A request could not be looked at")
+            return respond(request, 500, to_tag=stateless_tag(request))
+
+    def _cancels(self, cancel: Request, flow: Flow) -> _Entry | None:
+        """The INVITE that a CANCEL is for."""
         invite = self._table.get(server_key(cancel, "INVITE"))
-        if invite is None or invite.source.host != handle.flow.host:
-            # From another address it is somebody else's, even where the branch is right.
-            self._answer(handle, 481)
-            return
+        # From another address it is somebody else's, even where the branch is right.
+        return invite if invite is not None and invite.source.host == flow.host else None
+
+    def _cancelled(self, handle: ServerHandle, cancel: Request) -> None:
+        invite = handle.sender
+        assert isinstance(invite, _Entry)
         target = invite.handle
         sent = target._response if target is not None else None
         self._answer(handle, 200, (sent.to_tag if sent is not None else None))
@@ -288,7 +319,7 @@ class ServerTransactions:
             _log.failure("An ACK could not be handled")
 
     def _answer(self, handle: ServerHandle, status: int, to_tag: str | None = None) -> None:
-        tag = to_tag or _stateless_tag(handle.request)
+        tag = to_tag or stateless_tag(handle.request)
         self.respond(handle, respond(handle.request, status, to_tag=tag))
 
     def _refuse(self, request: Request, reply: Flow, refusal: Refusal) -> None:
@@ -300,8 +331,11 @@ class ServerTransactions:
             refusal.status,
             reason=refusal.reason,
             headers=refusal.headers,
-            to_tag=_stateless_tag(request),
+            to_tag=stateless_tag(request),
         )
+        self._send(response, reply)
+
+    def _send(self, response: Response, reply: Flow) -> None:
         try:
             self._transports.send(response.encode(), reply)
         except OSError:
@@ -365,6 +399,6 @@ class ServerTransactions:
             self._run(entry, entry.machine.timer(name))
 
 
-def _stateless_tag(request: Request) -> str:
+def stateless_tag(request: Request) -> str:
     """A To tag that is the same for every copy of a request, and not to be guessed."""
     return f"{hash((request.from_tag, request.get('Call-ID'))) & 0xFFFFFFFFFFFF:012x}"

@@ -120,6 +120,16 @@ class Authentication:
             return Refused(403, "Forbidden: From names another user than the credentials")
         return user
 
+    def registrant(self, request: Request, flow: Flow) -> User | Refused:
+        """Whose telephones a REGISTER is about: To, proven by digest (RFC 3261 section 10.3)."""
+        user = self.authenticate(request, flow)
+        if isinstance(user, Refused):
+            return user
+        subject = self.named(request, "To")
+        if subject is None or subject.id != user.id:
+            return Refused(403, "Forbidden: these credentials are for another user")
+        return user
+
     def _ha1(self, name: str, algorithm: Algorithm) -> str | None:
         user = self._accounts.find(name)
         if user is None or not user.enabled:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sipxd.call.numbers import Number, clean_number
+from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound, Overloaded
+from sipxd.net.servers import stateless_tag
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.service.authentication import Authentication, Refused
 from sipxd.service.calls import Calls
@@ -20,7 +22,7 @@ from sipxd.service.runner import CallRunner
 from sipxd.sip import session_timer
 from sipxd.sip.dialog import DialogError
 from sipxd.sip.flow import Flow
-from sipxd.sip.message import Header, Request, respond
+from sipxd.sip.message import Header, Request, Response, respond
 from sipxd.sip.registrar import Rejected
 from sipxd.sip.uri import UriError, parse_uri
 from sipxd.sip.usage import ALLOW
@@ -55,26 +57,39 @@ class Signalling:
 
     # -- from the stack ------------------------------------------------------------------------
 
-    def on_request(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
-        """A valid request other than ACK and CANCEL."""
+    def screen(self, request: Request, flow: Flow) -> Response | object:
+        """The answer that a request gets at once, else its sender: the user whose request it is,
+        or, within a dialog, the leg that it is for."""
         if request.to_tag is not None:
-            self._in_dialog(handle, request)
-            return
+            return self._leg_of(request) or _at_once(request, 481)
         match request.method:
             case "REGISTER":
-                self._spawn(handle, self._register(handle, request, flow))
+                sender = self._authentication.registrant(request, flow)
             case "INVITE":
-                self._spawn(handle, self._invite(handle, request, flow))
+                sender = self._authentication.caller(request, flow)
             case "OPTIONS":
-                self._answer(
-                    handle, 200, headers=(("Allow", ALLOW_ALL), ("Accept", "application/sdp"))
-                )
+                able = (("Allow", ALLOW_ALL), ("Accept", "application/sdp"))
+                return _at_once(request, 200, headers=able)
             case "BYE" | "UPDATE" | "INFO" | "PRACK":
-                self._answer(handle, 481)
+                return _at_once(request, 481)
             case "SUBSCRIBE" | "PUBLISH" | "NOTIFY":
-                self._answer(handle, 489)
+                return _at_once(request, 489)
             case _:
-                self._answer(handle, 405, headers=(("Allow", ALLOW_ALL),))
+                return _at_once(request, 405, headers=(("Allow", ALLOW_ALL),))
+        if isinstance(sender, Refused):
+            return _at_once(request, sender.status, sender.reason, sender.headers)
+        return sender
+
+    def on_request(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
+        """A request that was let in."""
+        sender = handle.sender
+        if not isinstance(sender, User):
+            runner, leg = cast("tuple[CallRunner, str]", sender)
+            runner.receive_request(leg, handle, request)
+        elif request.method == "REGISTER":
+            self._spawn(handle, self._register(handle, request, sender, flow))
+        else:
+            self._spawn(handle, self._invite(handle, request, sender, flow))
 
     def on_cancel(self, handle: ServerHandle, cancel: Request) -> None:
         """The INVITE of ``handle`` was cancelled."""
@@ -89,13 +104,6 @@ class Signalling:
         found = self._leg_of(request)
         if found is not None:
             found[0].receive_ack(found[1], request)
-
-    def _in_dialog(self, handle: ServerHandle, request: Request) -> None:
-        found = self._leg_of(request)
-        if found is None:
-            self._answer(handle, 481)
-        else:
-            found[0].receive_request(found[1], handle, request)
 
     def _leg_of(self, request: Request) -> tuple[CallRunner, str] | None:
         """Runner and name of the leg that the Request-URI names, where the dialog is the same."""
@@ -137,15 +145,9 @@ class Signalling:
 
     # -- REGISTER ------------------------------------------------------------------------------
 
-    async def _register(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
-        user = self._authentication.authenticate(request, flow)
-        if isinstance(user, Refused):
-            self._answer(handle, user.status, user.reason, user.headers)
-            return
-        subject = self._authentication.named(request, "To")
-        if subject is None or subject.id != user.id:
-            self._answer(handle, 403, "Forbidden: these credentials are for another user")
-            return
+    async def _register(
+        self, handle: ServerHandle, request: Request, user: User, flow: Flow
+    ) -> None:
         result = await self._registrations.register(user, request, flow)
         if isinstance(result, Rejected):
             self._answer(handle, result.status, result.reason, result.headers)
@@ -154,11 +156,9 @@ class Signalling:
 
     # -- INVITE --------------------------------------------------------------------------------
 
-    async def _invite(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
-        caller = self._authentication.caller(request, flow)
-        if isinstance(caller, Refused):
-            self._answer(handle, caller.status, caller.reason, caller.headers)
-            return
+    async def _invite(
+        self, handle: ServerHandle, request: Request, caller: User, flow: Flow
+    ) -> None:
         number = self._number(handle, request)
         if number is None:
             return
@@ -187,3 +187,11 @@ class Signalling:
         except BadInput as error:
             self._answer(handle, 404, f"Not Found: {error.detail}")
             return None
+
+
+def _at_once(
+    request: Request, status: int, reason: str | None = None, headers: Sequence[Header] = ()
+) -> Response:
+    """An answer that needs no transaction."""
+    tag = stateless_tag(request)
+    return respond(request, status, to_tag=tag, reason=reason, headers=headers)

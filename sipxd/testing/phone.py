@@ -289,6 +289,9 @@ class Phone:
 
     # -- the handler of the stack --------------------------------------------------------------
 
+    def screen(self, request: Request, flow: Flow) -> None:
+        """Anybody may call."""
+
     def on_request(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
         """A request from the network."""
         if request.to_tag is not None:

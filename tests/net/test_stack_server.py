@@ -232,6 +232,33 @@ def test_requests_within_a_dialog_are_never_merged(world: World) -> None:
     assert statuses(world) == [200, 200]
 
 
+def test_what_is_answered_at_once_leaves_nothing_and_is_never_repeated(world: World) -> None:
+    world.b.at_once = 401
+    for _ in range(3):
+        send(world, datagram())
+    assert world.b.at_rest()
+    assert statuses(world) == [401, 401, 401]
+    assert len({answer.to_tag for answer in answers(world)}) == 1
+    send(world, datagram("ACK", to_tag=f";tag={answers(world)[0].to_tag}"))
+    send(world, datagram("CANCEL"))
+    assert statuses(world)[3:] == [481]
+    world.run(40)
+    assert len(statuses(world)) == 4
+    assert world.b.requests == []
+    assert world.b.stack.counts["answered_without_transaction"] == 4
+
+
+def test_what_was_let_in_stays_in_when_it_comes_again(world: World) -> None:
+    """Its credentials would not do a second time."""
+    send(world, datagram())
+    world.b.at_once = 401
+    send(world, datagram())
+    send(world, datagram(more="Subject: again\r\n"))
+    send(world, datagram(via="SIP/2.0/UDP 10.0.0.7;branch=z9hG4bKtwo"), host="10.0.0.7")
+    send(world, datagram("CANCEL"))
+    assert statuses(world) == [100, 100, 100, 482, 200]
+
+
 def test_a_full_table_is_503_with_retry_after_but_calls_can_end(world: World) -> None:
     node = world.node("10.0.0.9", limit=4)
     node.always(200)

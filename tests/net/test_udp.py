@@ -70,6 +70,9 @@ async def test_a_datagram_of_any_size_comes_with_the_flow_back(listen: Peer, hos
 @pytest_twisted.ensureDeferred
 async def test_a_request_and_its_answer_cross_real_sockets(listen: Peer, host: str) -> None:
     class Handler:
+        def screen(self, request: Request, flow: Flow) -> None:
+            return None
+
         def on_request(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
             stacks[1].respond(handle, respond(request, 200, to_tag="b"))
 

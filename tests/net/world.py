@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from twisted.internet.task import Clock
 
+from sipxd.net.servers import stateless_tag
 from sipxd.net.stack import ClientHandle, ServerHandle, SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.sip.flow import Flow
@@ -30,6 +31,13 @@ class Node:
         self.events: list[int] = []
         self.responses: list[Response] = []
         self.answer: Callable[[ServerHandle], None] = lambda handle: None
+        self.at_once = 0
+        """The status that requests are answered with before there is a transaction."""
+
+    def screen(self, request: Request, flow: Flow) -> Response | None:
+        if not self.at_once:
+            return None
+        return respond(request, self.at_once, to_tag=stateless_tag(request))
 
     def on_request(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
         self.requests.append(handle)

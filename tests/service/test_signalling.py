@@ -153,6 +153,24 @@ def test_replayed_credentials_are_challenged_again(wire: Wire) -> None:
     assert "stale=true" in (again.get("WWW-Authenticate") or "")
 
 
+@pytest.mark.parametrize(
+    "method", ["REGISTER", "INVITE", "OPTIONS", "SUBSCRIBE", "MESSAGE", "REFER", "BYE", "CANCEL"]
+)
+def test_a_stranger_costs_no_memory_and_gets_one_small_answer(
+    wire: Wire, office: Office, method: str
+) -> None:
+    before = len(office.timers), office.stack.server_count
+    seen = len(office.network.log)
+    wire.send(method, "sip:201@example.org", body=SDP if method == "INVITE" else b"")
+    assert (len(office.timers), office.stack.server_count) == before
+    question, *answers = [
+        packet for packet in office.network.log[seen:] if not packet.data.startswith(b"ACK ")
+    ]
+    (answer,) = answers
+    assert answer.destination == question.source
+    assert len(answer.data) <= 1.2 * len(question.data) + 300
+
+
 def test_a_call_needs_credentials(wire: Wire, office: Office) -> None:
     assert wire.send("INVITE", "sip:201@example.org", body=SDP).status == 401
     assert office.phones[0].calls == []
