@@ -1,8 +1,14 @@
-"""The dial policy: whether a user may have a number called. A pure function of directory types."""
+"""The dial policy: whether a user may have a number called. A pure function of directory types.
+
+Two questions guard every door.  `DialPolicy.check` asks about the number as it was dialled, before
+anybody looks where it leads; `DialPolicy.check_outside` about a call that is to leave the house.
+Whatever rings somebody (click-to-call, phones, transfers, redirects, forwards) finds its
+destination by `sipxd.service.destinations.Destinations.find`, which asks both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import attrs
 
@@ -12,30 +18,92 @@ from sipxd.errors import Forbidden
 
 SIP_ADDRESS = "sip-address"
 """Permission to call SIP addresses of foreign domains."""
+INTERNATIONAL = "international"
+"""Permission to call numbers abroad."""
+OUTSIDE = 0
+"""The id of a caller who is no user: a call that came in through a gateway."""
+
+
+def outsider(number: str, display: str = "") -> User:
+    """A caller from outside. He reaches the users of the house, and nothing behind it."""
+    return User(OUTSIDE, number, last_name=display)
 
 
 @attrs.frozen
 class DialPolicy:
-    """The rules of one domain. ``emergency`` are the numbers that only a phone itself may dial."""
+    """The rules of one domain.
+
+    ``emergency`` are the numbers that only a phone itself may dial.  Numbers that begin like one of
+    ``international``, and not like one of ``home``, are abroad; nobody may call those that begin
+    like one of ``forbidden``.
+    """
 
     domain: str
-    emergency: Collection[str]
+    emergency: Collection[str] = ()
+    international: tuple[str, ...] = ()
+    home: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
 
     def is_local(self, number: Number) -> bool:
         """Whether the number is one of our own domain."""
         return number.host in (None, self.domain)
 
-    def check(self, user: User, number: Number) -> None:
-        """Raise Forbidden where ``user`` may not have ``number`` called for him by an API."""
-        if number.user in self.emergency and self.is_local(number):
+    def is_emergency(self, number: Number) -> bool:
+        """Whether somebody calls for help."""
+        return number.user in self.emergency and self.is_local(number)
+
+    def check(self, user: User, number: Number, *, from_phone: bool = False) -> None:
+        """Raise Forbidden where ``user`` may not have ``number`` called, wherever it leads.
+
+        ``from_phone``: the number was dialled on a phone, and is neither somebody's wish over an
+        API nor the target of a transfer or a redirect.
+        """
+        if self.is_emergency(number) and not from_phone:
             raise Forbidden(
                 f"{number.user} is an emergency number: dial it on the phone itself, so that the "
                 "call comes from where you are.",
                 field="number",
             )
-        if not self.is_local(number) and SIP_ADDRESS not in user.permissions:
-            raise Forbidden(
-                f"{user.name} may not call addresses outside of {self.domain}; an administrator "
-                f"can grant the permission {SIP_ADDRESS}.",
-                field="number",
-            )
+        if not self.is_local(number):
+            self._check_outsider(user, number)
+            if SIP_ADDRESS not in user.permissions:
+                raise _missing(user, f"addresses outside of {self.domain}", SIP_ADDRESS)
+
+    def check_outside(
+        self,
+        user: User,
+        number: Number,
+        forms: Iterable[str],
+        *,
+        permission: str = "",
+        from_phone: bool = False,
+    ) -> None:
+        """Raise Forbidden where ``user`` may not call a number that is nobody's here.
+
+        ``forms`` are the number as it is sent: no rewriting may hide a forbidden number.
+        ``permission`` is what the route asks for.  Calls for help from a phone always pass.
+        """
+        if from_phone and self.is_emergency(number):
+            return
+        self._check_outsider(user, number)
+        if permission and permission not in user.permissions:
+            raise _missing(user, number, permission)
+        for form in forms:
+            if form.startswith(self.forbidden):
+                raise Forbidden(f"{number} may not be called by anybody.", field="number")
+            if self._is_abroad(form) and INTERNATIONAL not in user.permissions:
+                raise _missing(user, f"{number}, which is abroad", INTERNATIONAL)
+
+    def _is_abroad(self, form: str) -> bool:
+        return form.startswith(self.international) and not form.startswith(self.home)
+
+    def _check_outsider(self, user: User, number: Number) -> None:
+        if user.id == OUTSIDE:
+            raise Forbidden(f"A call from outside cannot go on to {number}.", field="number")
+
+
+def _missing(user: User, what: object, permission: str) -> Forbidden:
+    return Forbidden(
+        f"{user.name} may not call {what}; an administrator can grant the permission {permission}.",
+        field="number",
+    )

@@ -1,0 +1,114 @@
+"""Who calls, as it is shown to those who are called: From, and the headers that speak of it.
+
+P-Asserted-Identity (RFC 3325) vouches for a caller towards somebody who trusts us, Privacy
+(RFC 3323) asks that he is not shown, Diversion (RFC 5806) tells who sent a call on.  Pure.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from sipxd.call.effects import Identity
+from sipxd.call.numbers import Number, uri_user
+from sipxd.directory.gateway import ACCOUNT, ANONYMOUS, NONE, NOT_PRIVATE, USER, Gateway
+from sipxd.sip.headers import NameAddr
+from sipxd.sip.message import Header, Request
+
+NOBODY = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+"""The From of somebody who does not want to be known (RFC 3323 section 4.1.1.3)."""
+HIDE: Header = ("Privacy", "id")
+"""Asks whoever passes the call on not to tell the caller's identity (RFC 3325 section 9.3)."""
+
+
+@attrs.frozen
+class Caller:
+    """Who calls: a user of ours by his number, or somebody outside."""
+
+    number: str
+    display: str = ""
+    private: bool = False
+    """He does not want to be known to whom he calls."""
+    diverted_by: str = ""
+    """The number of the user who sent the call on; empty: nobody did."""
+
+
+@attrs.frozen
+class Shown:
+    """What an INVITE says of the caller: From and To, and further headers."""
+
+    identity: Identity
+    headers: tuple[Header, ...] = ()
+
+
+def wants_privacy(request: Request) -> bool:
+    """Whether a phone asks that its user is not shown (RFC 3323 section 4.2)."""
+    words = {word.strip().lower() for word in (request.get("Privacy") or "").split(";")}
+    return not words.isdisjoint({"id", "user", "header"})
+
+
+def within_house(caller: Caller, domain: str, to: str) -> Shown:
+    """What a phone here, or somebody at a foreign domain, is shown."""
+    if caller.private:
+        return Shown(Identity(NOBODY, f"<{to}>"), (HIDE,))
+    return Shown(Identity(_address(caller.number, domain, caller.display), f"<{to}>"))
+
+
+def through_proxy(caller: Caller, domain: str, to: str) -> Shown:
+    """What the outbound proxy is shown.
+
+    From stays the user's own even where he wants to be hidden: a PBX refuses another one than that
+    of the credentials.
+    """
+    from_ = _address(caller.number, domain, caller.display)
+    return Shown(Identity(from_, f"<{to}>"), (HIDE,) if caller.private else ())
+
+
+def through_gateway(
+    gateway: Gateway, caller: Caller, called: str, *, emergency: bool = False
+) -> Shown:
+    """What a gateway is shown, by its rules; ``called`` is the number as sent to it.
+
+    A call for help never hides where it comes from.
+    """
+    domain = gateway.domain_or_host
+    hidden = (caller.private or gateway.privacy != NOT_PRIVATE) and not emergency
+    # An account in From is the provider's own condition, and its number is not the caller's.
+    nameless = gateway.privacy == ANONYMOUS or (caller.private and gateway.caller_id == USER)
+    headers: list[Header] = []
+    if gateway.asserted_identity != NONE:
+        asserted = _as_told(gateway, gateway.asserted_identity, caller)
+        headers.append(("P-Asserted-Identity", asserted))
+    if hidden:
+        headers.append(HIDE)
+    if gateway.diversion and caller.diverted_by:
+        diverting = _address(gateway.caller(caller.diverted_by), domain)
+        headers.append(("Diversion", f"{diverting};reason=unknown"))
+    from_ = NOBODY if hidden and nameless else _as_told(gateway, gateway.caller_id, caller)
+    return Shown(Identity(from_, _address(called, domain)), tuple(headers))
+
+
+def _as_told(gateway: Gateway, rule: str, caller: Caller) -> str:
+    """The address that a rule of the gateway gives."""
+    domain = gateway.domain_or_host
+    if rule == USER:
+        return _address(gateway.caller(caller.number), domain, caller.display)
+    return _address(gateway.username if rule == ACCOUNT else rule, domain)
+
+
+def own_phone(
+    user: str, number: Number, domain: str, rule: str, *, through_proxy: bool
+) -> Identity:
+    """What the user's own phone is shown in a click-to-call to ``number``.
+
+    ``rule`` is ``[call] caller_leg_from``.  The number, as if it called; or his own address with
+    the number as display name, because a stock PBX refuses a From whose user is not that of the
+    credentials.
+    """
+    to = _address(user, domain)
+    if rule == "user" or (rule == "auto" and through_proxy):
+        return Identity(_address(user, domain, str(number)), to)
+    return Identity(_address(number.user, number.host or domain), to)
+
+
+def _address(number: str, domain: str, display: str = "") -> str:
+    return str(NameAddr(f"sip:{uri_user(number)}@{domain}", display))
