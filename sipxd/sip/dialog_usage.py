@@ -29,6 +29,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from sipxd.sip.credentials import Attempts
 from sipxd.sip.dialog import DialogState, remote_target
 from sipxd.sip.leg import (
     Ended,
@@ -95,6 +96,7 @@ class DialogUsage(abc.ABC):
         """Key of our BYE."""
         self._relays: set[str] = set()
         """Keys of the far side's requests that the peer has not answered."""
+        self._attempts = Attempts(None)
 
     @property
     def peer_agent(self) -> str:
@@ -178,7 +180,8 @@ class DialogUsage(abc.ABC):
     def _ack(self, key: str, number: int, body: bytes = b"") -> SendAck:
         """The ACK for the 2xx to our INVITE ``key``, kept for repetitions of that 2xx."""
         assert self.dialog is not None
-        ack = self.dialog.ack(number, contact=self.local.contact, body=body)
+        credentials = self._attempts.credentials(key)
+        ack = self.dialog.ack(number, contact=self.local.contact, headers=credentials, body=body)
         self._acks[key] = ack
         while len(self._acks) > _KEPT_ACKS:
             del self._acks[next(iter(self._acks))]
@@ -220,7 +223,27 @@ class DialogUsage(abc.ABC):
         request, self.dialog = self.dialog.request(
             method, contact=self.local.contact, headers=(*headers, agent), body=body
         )
-        return SendRequest(key, request)
+        return SendRequest(key, self._attempts.first(key, request))
+
+    def _challenged(self, key: str, response: Response) -> list[Output]:
+        """The request ``key`` once more, with what the challenge asks for; nothing where we cannot.
+
+        The exchange stays open meanwhile.  Once the leg has ended only its BYE is worth it.
+        """
+        ended = self.state in (LegState.ENDING, LegState.GONE)
+        if self.dialog is None or (ended and key != self._bye):
+            return []
+        number = self.dialog.local_seq + 1
+        request = self._attempts.again(key, response, number)
+        if request is None:
+            return []
+        self.dialog = attrs.evolve(self.dialog, local_seq=number)
+        self._sent_again(key, number)
+        return [SendRequest(key, request)]
+
+    @abc.abstractmethod
+    def _sent_again(self, key: str, number: int) -> None:
+        """The request ``key`` has got another CSeq."""
 
     def _key(self, kind: str) -> str:
         self._number += 1

@@ -203,13 +203,20 @@ def authorize(
     return value
 
 
+def nonce_count(value: str) -> int:
+    """How often the nonce of credentials was used with them; 1 where they do not count."""
+    counter = (_parameters(value) or {}).get("nc", "")
+    return int(counter, 16) if _HEX8.fullmatch(counter) else 1
+
+
 # -- the server -----------------------------------------------------------------------------------
 
 
 class Nonces:
     """Nonces that carry their own proof, and the memory of how often each was used.
 
-    A nonce is time of issue, serial number and a MAC over both: giving one out costs no memory.
+    A nonce is time of issue, serial number and a MAC over both and the address that it was given
+    to: giving one out costs no memory, and who shows one receives what is sent to his address.
     One that was used is remembered until it expires, with its highest count; when the table is
     full the oldest is forgotten, and with it all that were issued before and not yet used are
     taken as stale, so that nothing forgotten can be replayed.
@@ -235,20 +242,20 @@ class Nonces:
         """How many nonces are remembered."""
         return len(self._used)
 
-    def issue(self, now: float) -> str:
-        """A nonce of its own, good from ``now`` (seconds since the epoch) on."""
+    def issue(self, now: float, source: str) -> str:
+        """A nonce for the address ``source``, good from ``now`` (seconds since the epoch) on."""
         self._serial += 1
         text = f"{int(now * 1000):012x}{self._serial:012x}"
-        return text + self._mac(text)
+        return text + self._mac(text, source)
 
-    def use(self, nonce: str, count: int, now: float) -> bool:
-        """Note the ``count``-th use; false when the nonce is not ours, too old, or was used so.
+    def fresh(self, nonce: str, count: int, now: float, source: str) -> bool:
+        """Whether the nonce is ours, for ``source``, not too old, and not used ``count`` times yet.
 
         A lower count than the highest seen is refused too: the client is told "stale" and tries
         again, and the table keeps one number per nonce.
         """
         text, mac = nonce[:24], nonce[24:]
-        if not nonce.isascii() or not hmac.compare_digest(mac, self._mac(text)):
+        if not nonce.isascii() or not hmac.compare_digest(mac, self._mac(text, source)):
             return False
         issued, serial = int(text[:12], 16), int(text[12:], 16)
         age = now - issued / 1000
@@ -256,11 +263,13 @@ class Nonces:
         if not -1.0 <= age <= self._lifetime:
             return False
         seen = self._used.get(serial)
-        if count <= seen[1] if seen is not None else serial <= self._forgotten:
-            return False
+        return count > seen[1] if seen is not None else serial > self._forgotten
+
+    def use(self, nonce: str, count: int, now: float) -> None:
+        """Note the ``count``-th use of a nonce that is ``fresh``."""
+        issued, serial = int(nonce[:12], 16), int(nonce[12:24], 16)
         self._used[serial] = (issued, count)
         self._shrink(now)
-        return True
 
     def _shrink(self, now: float) -> None:
         while self._used:
@@ -272,8 +281,8 @@ class Nonces:
             if not expired:
                 self._forgotten = max(self._forgotten, serial)
 
-    def _mac(self, text: str) -> str:
-        return hmac.digest(self._key, text.encode("latin-1"), "sha256")[:16].hex()
+    def _mac(self, text: str, source: str) -> str:
+        return hmac.digest(self._key, f"{text}{source}".encode(), "sha256")[:16].hex()
 
 
 class Outcome(enum.Enum):
@@ -283,16 +292,19 @@ class Outcome(enum.Enum):
     """No Digest credentials for our realm: challenge."""
     ACCEPTED = "accepted"
     STALE = "stale"
-    """The secret is right, the nonce too old or used: challenge with ``stale=true``."""
+    """The nonce is too old, used, or not one given to this address, and the secret was not looked
+    at, or it could be guessed at from anywhere: challenge with ``stale=true``."""
     REFUSED = "refused"
     """Wrong secret or unknown user: counts as a guess."""
+    LOCKED = "locked"
+    """The secret was not looked at, because too many have been wrong."""
     MALFORMED = "malformed"
     """Unreadable, made for another request, or of an algorithm that is not taken."""
 
 
 @attrs.frozen
 class Verdict:
-    """``username`` is what was claimed; it is proven for ACCEPTED and STALE only."""
+    """``username`` is what was claimed; it is proven for ACCEPTED only."""
 
     outcome: Outcome
     username: str = ""
@@ -307,9 +319,7 @@ def challenges(
 ) -> list[str]:
     """Values for WWW-Authenticate or Proxy-Authenticate, one per algorithm in the given order.
 
-    The default is MD5 alone: phones that know nothing else (libre, baresip) give up at the first
-    challenge with another algorithm, wherever it stands.  ``stale`` must be set after a STALE
-    verdict, or such phones do not try again.
+    ``stale`` must be set after a STALE verdict, or some phones (libre, baresip) do not try again.
     """
     end = ", stale=true" if stale else ""
     return [
@@ -326,14 +336,17 @@ def verify(
     realm: str,
     nonces: Nonces,
     now: float,
+    source: str,
     find_ha1: Callable[[str, Algorithm], str | None],
+    locked: Callable[[str], bool] = lambda username: False,
     algorithms: Sequence[Algorithm] = ALL,
 ) -> Verdict:
     """Judge the Authorization (or Proxy-Authorization) values of a request. Never raises.
 
-    The first credentials of our ``realm`` count; others belong to somebody else.  ``find_ha1``
-    gives the HA1 of a user for an algorithm, ``None`` when there is no such user; the response is
-    then compared with one that cannot match, at the same cost.
+    The first credentials of our ``realm`` count; others belong to somebody else.  ``source`` is the
+    address that the request came from.  ``find_ha1`` gives the HA1 of a user for an algorithm,
+    ``None`` when there is no such user; the response is then compared with one that cannot match,
+    at the same cost.  ``locked`` tells whether secrets for a name are not looked at now.
     """
     escaped_realm = _escaped(realm)
     unreadable = False
@@ -342,7 +355,9 @@ def verify(
         if fields is None:
             unreadable = unreadable or value.lstrip()[:6].lower() == "digest"
         elif fields.get("realm") == escaped_realm:
-            return _judge(fields, method, request_uri, nonces, now, find_ha1, algorithms)
+            return _judge(
+                fields, method, request_uri, nonces, now, source, find_ha1, locked, algorithms
+            )
     return Verdict(Outcome.MALFORMED if unreadable else Outcome.ABSENT)
 
 
@@ -352,7 +367,9 @@ def _judge(
     request_uri: str,
     nonces: Nonces,
     now: float,
+    source: str,
     find_ha1: Callable[[str, Algorithm], str | None],
+    locked: Callable[[str], bool],
     algorithms: Sequence[Algorithm],
 ) -> Verdict:
     username = _unescaped(fields.get("username", ""))
@@ -371,6 +388,10 @@ def _judge(
         count = int(counter, 16)
     if not _same_target(uri, request_uri):
         return Verdict(Outcome.MALFORMED, username)
+    if not nonces.fresh(nonce, count, now, source):
+        return Verdict(Outcome.STALE, username)
+    if locked(username):
+        return Verdict(Outcome.LOCKED, username)
     secret = find_ha1(username, algorithm)
     expected = _response(
         algorithm, secret or _DECOYS[algorithm], nonce, method, uri, counter, cnonce or ""
@@ -380,8 +401,7 @@ def _judge(
     )
     if not matches or secret is None:
         return Verdict(Outcome.REFUSED, username)
-    if not nonces.use(nonce, count, now):
-        return Verdict(Outcome.STALE, username)
+    nonces.use(nonce, count, now)
     return Verdict(Outcome.ACCEPTED, username)
 
 

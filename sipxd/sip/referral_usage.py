@@ -194,6 +194,10 @@ class ReferralUsage(DialogUsage):
             self._refer = None
         return [ReferOutcome(status, reason, final)]
 
+    def _sent_again(self, key: str, number: int) -> None:
+        if self._refer is not None and key == self._refer[0]:
+            self._refer, self._referred_before = (key, number), number
+
     # -- responses and the end -----------------------------------------------------------------
 
     def _referral_answered(self, key: str, response: Response) -> list[Output]:

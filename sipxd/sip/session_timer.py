@@ -12,6 +12,8 @@ MINIMUM = 90
 """The smallest session interval that is accepted, in seconds (section 4)."""
 MAXIMUM_MINIMUM = 7200
 """The largest Min-SE of a 422 that is followed, in seconds."""
+MAXIMUM_RAISES = 4
+"""How often a leg follows a 422, each of which asks for more."""
 
 
 def _interval(message: Message) -> tuple[int, str] | None:
@@ -120,6 +122,7 @@ class SessionClock:
         """``wanted``: the interval in seconds that we ask for."""
         self.interval = max(wanted, MINIMUM)
         self.minimum = MINIMUM
+        self._raises = 0
         self.timer: SessionTimer | None = None
 
     def headers(self) -> tuple[Header, ...]:
@@ -132,8 +135,9 @@ class SessionClock:
     def raised(self, response: Response) -> bool:
         """Whether a 422 names an interval with which it is worth trying again (section 7.3)."""
         minimum = minimum_of(response)
-        if not self.minimum < minimum <= MAXIMUM_MINIMUM:
+        if self._raises >= MAXIMUM_RAISES or not self.minimum < minimum <= MAXIMUM_MINIMUM:
             return False
+        self._raises += 1
         self.minimum = minimum
         self.interval = max(self.interval, minimum)
         return True

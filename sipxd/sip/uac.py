@@ -6,10 +6,9 @@ another branch of a fork, gets an ACK (with an answer where the INVITE had no SD
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import attrs
 
+from sipxd.sip.credentials import Attempts, Authorizer
 from sipxd.sip.dialog import DialogError, makeshift_dialog, uac_dialog
 from sipxd.sip.dialog_usage import agent_of
 from sipxd.sip.flow import Flow
@@ -32,7 +31,7 @@ from sipxd.sip.media import CannotHold
 from sipxd.sip.message import Header, Request, Response
 from sipxd.sip.offer import Exchange
 from sipxd.sip.sdp import SdpError
-from sipxd.sip.usage import ALLOW, InviteUsage, LegState
+from sipxd.sip.usage import ALLOW, CHALLENGES, InviteUsage, LegState
 
 MAXIMUM_STRAYS = 20
 """How many branches of a fork are hung up; any more get their ACK only."""
@@ -59,14 +58,12 @@ class UacLeg(InviteUsage):
         self,
         local: Local,
         invitation: Invitation,
-        authorize: Callable[[Response], tuple[Header, ...] | None] = lambda response: None,
+        authorizer: Authorizer | None = None,
     ) -> None:
-        """``authorize`` gives the headers that answer a challenge (401, 407), or None."""
+        """``authorizer`` answers challenges to whatever the leg sends."""
         super().__init__(local, LegMedia(local.address, local.random))
         self.invitation = invitation
-        self._authorize = authorize
-        self._credentials: tuple[Header, ...] = ()
-        self._challenged = False
+        self._attempts = Attempts(authorizer)
         self._owns_call_id = True
         self._tag = local.token()
         self._cseq = 0
@@ -120,12 +117,12 @@ class UacLeg(InviteUsage):
             *self.session.headers(),
             ("User-Agent", self.local.user_agent),
             *invitation.headers,
-            *self._credentials,
         )
         if self._body:
             headers.append(("Content-Type", "application/sdp"))
-        self._invite = Request("INVITE", invitation.uri, headers=headers, body=self._body)
         self._invite_key = self._key("invite")
+        request = Request("INVITE", invitation.uri, headers=headers, body=self._body)
+        self._invite = self._attempts.first(self._invite_key, request)
         return [SendRequest(self._invite_key, self._invite)]
 
     def cancel(self, headers: tuple[Header, ...] = ()) -> list[Output]:
@@ -154,23 +151,24 @@ class UacLeg(InviteUsage):
             return self._success(response)
         if self.state is not LegState.EARLY:
             return []
-        if self._cancelled is None and self._improved(response):
+        if response.status in CHALLENGES:
+            return self._invite_challenged(response)
+        if response.status == 422 and self._cancelled is None and self.session.raised(response):
             return self._send_invite()
         return self._refused(response.status, response.reason, agent_of(response))
 
-    def _improved(self, response: Response) -> bool:
-        """Whether the INVITE can be sent again in a way that the refusal asks for."""
-        if response.status == 422:
-            self._challenged = False  # the next INVITE may need fresh credentials
-            return self.session.raised(response)
-        if response.status not in (401, 407) or self._challenged:
-            return False
-        credentials = self._authorize(response)
-        if credentials is None:
-            return False
-        self._challenged = True
-        self._credentials = credentials
-        return True
+    def _invite_challenged(self, response: Response) -> list[Output]:
+        """Send the INVITE once more, with the credentials that are asked for."""
+        again = None
+        if self._cancelled is None:
+            again = self._attempts.again(self._invite_key, response, self._cseq + 1)
+        if again is None:
+            reason = self._attempts.explain(response)
+            return self._refused(response.status, reason, agent_of(response))
+        self._cseq += 1
+        self._provisional = False
+        self._invite = again
+        return [SendRequest(self._invite_key, again)]
 
     def request_failed(self, key: str, status: int) -> list[Output]:
         """A request of ours got no response (408) or could not be sent (503)."""
@@ -263,7 +261,8 @@ class UacLeg(InviteUsage):
         except DialogError:
             dialog = makeshift_dialog(self._invite, response, self.invitation.flow)
         body = self._held_for(response) if self.offerless else b""
-        ack = dialog.ack(self._cseq, contact=self.local.contact, body=body)
+        credentials = self._attempts.credentials(self._invite_key)
+        ack = dialog.ack(self._cseq, contact=self.local.contact, headers=credentials, body=body)
         if len(self._strays) >= MAXIMUM_STRAYS:
             return [SendAck(ack)]
         self._strays[key] = ack

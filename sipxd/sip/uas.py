@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from sipxd.sip.credentials import Attempts, Authorizer
 from sipxd.sip.dialog import uas_dialog
 from sipxd.sip.flow import Flow
 from sipxd.sip.leg import (
@@ -31,8 +32,16 @@ MAXIMUM_EARLY_DIALOGS = 20
 class UasLeg(InviteUsage):
     """A leg that calls us. Raises DialogError where ``request`` cannot make a dialog."""
 
-    def __init__(self, local: Local, key: str, request: Request, flow: Flow) -> None:
+    def __init__(
+        self,
+        local: Local,
+        key: str,
+        request: Request,
+        flow: Flow,
+        authorizer: Authorizer | None = None,
+    ) -> None:
         super().__init__(local, LegMedia(local.address, local.random))
+        self._attempts = Attempts(authorizer)
         self.request = request
         self._key_in = key
         self._base_tag = local.token()

@@ -32,6 +32,7 @@ __all__ = ["ALLOW", "MAXIMUM_COLLISIONS", "InviteUsage", "LegState"]
 
 MAXIMUM_COLLISIONS = 8
 """How often an offer of ours is repeated after 491 or 500 with Retry-After."""
+CHALLENGES = (401, 407)
 _RELAYED_BACK = ("Content-Type", "Warning", "Retry-After", "Accept")
 
 
@@ -75,6 +76,10 @@ class InviteUsage(PeerRequests):
             return [SendAck(self._acks[key])]
         if response.status < 200:
             return []
+        if response.status in CHALLENGES:
+            again = self._challenged(key, response)
+            if again:
+                return again
         if key == self._reinvite:
             self._reinvite = None
             return effects_first(self._reinvite_answered(key, response))
@@ -83,7 +88,7 @@ class InviteUsage(PeerRequests):
         if key in self._relays:
             self._relays.discard(key)
             kept = tuple(h for h in response.headers if h[0] in _RELAYED_BACK)
-            relayed = Relayed(key, response.status, kept, response.body)
+            relayed = Relayed(key, _presentable(response.status), kept, response.body)
             return effects_first([relayed, *self._lost(response.status)])
         if key == self._update:
             self._update = None
@@ -174,7 +179,7 @@ class InviteUsage(PeerRequests):
         self.media.refused()
         if intent is not None and intent.refresh:
             return []
-        return [OfferFailed(status, None if intent is None else intent.sdp)]
+        return [OfferFailed(_presentable(status), None if intent is None else intent.sdp)]
 
     def _reinvite_accepted(self, key: str, response: Response) -> list[Output]:
         self._learn(response)
@@ -249,6 +254,11 @@ class InviteUsage(PeerRequests):
         if response.status == 422 and self.session.raised(response):
             return self._refresh()
         return self._lost(response.status)
+
+
+def _presentable(status: int) -> int:
+    """What the far side is told: a challenge is between the peer and us."""
+    return 403 if status in CHALLENGES else status
 
 
 def _retry_after(response: Response) -> int:

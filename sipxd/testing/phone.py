@@ -19,6 +19,7 @@ from sipxd.net.stack import Random, ServerHandle, SipStack
 from sipxd.net.timers import Timer, TimerQueue
 from sipxd.net.transport import Transport
 from sipxd.sip import digest, leg
+from sipxd.sip.credentials import Authorizer
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import HeaderError, parse_name_addr, split_host_port
 from sipxd.sip.leg_media import readable
@@ -135,6 +136,7 @@ class Phone:
         """Fires when the registration was taken back, or nobody answered to that."""
         self._password = password
         self._domain = domain
+        self._authorizer = self._authorizer_for(domain)
         self._server = server
         self._random = random
         self._media_port = media_port
@@ -223,6 +225,9 @@ class Phone:
 
         self.stack.request(request, self._server, answered)
 
+    def _authorizer_for(self, realm: str) -> Authorizer:
+        return Authorizer(self.name, self._password, realm, lambda: self.octets(8).hex())
+
     def _credentials(self, challenge: digest.Challenge, method: str, uri: str) -> str:
         return digest.authorize(
             challenge, method, uri, self.name, self._password, nc=1, cnonce=self.octets(8).hex()
@@ -235,6 +240,8 @@ class Phone:
         if isinstance(event, Response) and status == 401:
             challenges = digest.parse_challenges(event.get_all("WWW-Authenticate"))
             if challenges and (not retried or challenges[0].stale):
+                if challenges[0].realm != self._authorizer.realm:
+                    self._authorizer = self._authorizer_for(challenges[0].realm)
                 self._send_register(expires, challenges[0])
                 return
         if self._gone and not self.left.called:
@@ -274,13 +281,7 @@ class Phone:
             call_id=ids.sip_call_id(self.octets),
         )
 
-        def authorize(response: Response) -> tuple[Header, ...] | None:
-            challenges = digest.parse_challenges(response.get_all("WWW-Authenticate"))
-            if not challenges:
-                return None
-            return (("Authorization", self._credentials(challenges[0], "INVITE", uri)),)
-
-        machine = UacLeg(self._local(call.id), invitation, authorize)
+        machine = UacLeg(self._local(call.id), invitation, self._authorizer)
         call.driver = LegDriver(
             machine, self.stack, self.timers, self.post, lambda event: self._told(call, event)
         )
@@ -345,7 +346,7 @@ class Phone:
             self._answer(handle, status, (("Server", AGENT),))
             return
         call = PhoneCall(self, ids.leg_id(self.octets), _display(request))
-        machine = UasLeg(self._local(call.id), INVITE, request, flow)
+        machine = UasLeg(self._local(call.id), INVITE, request, flow, self._authorizer)
         call.driver = LegDriver(
             machine, self.stack, self.timers, self.post, lambda event: self._told(call, event)
         )

@@ -6,7 +6,9 @@ import random
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from sipxd.sip import digest
 from sipxd.sip import leg as sip
+from sipxd.sip.credentials import Authorizer
 from sipxd.sip.flow import Flow
 from sipxd.sip.leg import Local, Output, Progress, SendAck, SendRequest, SendResponse
 from sipxd.sip.message import Header, Request, Response, respond
@@ -93,12 +95,38 @@ def reply(
     return respond(request, status, to_tag=tag, headers=[*extra, *headers], body=body)
 
 
+def authorizer(secret: str = "secret") -> Authorizer:
+    """An account "200" with realm "pbx"."""
+    return Authorizer("200", secret, "pbx", iter(f"c{n}" for n in range(1000)).__next__)
+
+
+def challenge(
+    nonce: str = "n1", *, realm: str = "pbx", proxy: bool = False, more: str = ', qop="auth"'
+) -> Header:
+    """A challenge header."""
+    name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
+    return (name, f'Digest realm="{realm}", nonce="{nonce}"{more}')
+
+
+def is_right(request: Request, header: str = "Authorization") -> bool:
+    """Whether the request carries the credentials of `authorizer` for itself."""
+    (value,) = request.get_all(header)
+    fields = dict(part.strip().partition("=")[::2] for part in value.split(",")[1:])
+    nonce = fields["nonce"].strip('"')
+    (asked,) = digest.parse_challenges([challenge(nonce)[1]])
+    expected = digest.authorize(
+        asked, request.method, request.uri, "200", "secret",
+        nc=int(fields["nc"], 16), cnonce=fields["cnonce"].strip('"'),
+    )  # fmt: skip
+    return value == expected
+
+
 def uac(
     *,
     seed: int = 1,
     session_expires: int = 1800,
     routes: tuple[str, ...] = (),
-    authorize: Any = lambda response: None,
+    authorizer: Authorizer | None = None,
 ) -> UacLeg:
     invitation = Invitation(
         uri="sip:200@198.51.100.1:5060",
@@ -108,7 +136,7 @@ def uac(
         call_id="call-1",
         routes=routes,
     )
-    return UacLeg(local(seed, session_expires), invitation, authorize)
+    return UacLeg(local(seed, session_expires), invitation, authorizer)
 
 
 def invite(body: bytes = b"", *, headers: Iterable[Header] = (), cseq: int = 1) -> Request:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from legkit import DTLS, EVENTS, FLOW, Peer, invite, local, reply, sdp, uac
+from legkit import DTLS, EVENTS, FLOW, Peer, authorizer, challenge, invite, local, reply, sdp, uac
 
 from sipxd.sip import leg as sip
 from sipxd.sip.leg import Output, Progress, Relayed
@@ -41,6 +41,8 @@ HEADERS: st.SearchStrategy[tuple[Header, ...]] = st.sampled_from(
         (("Supported", "timer"), ("Session-Expires", "20")),
         (("Record-Route", "<sip:p;lr>"),),
         (("Record-Route", "nonsense"),),
+        (challenge(),),
+        (challenge("n2", more=", stale=true"), challenge(proxy=True)),
     ]
 )
 NUMBERS = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 7])
@@ -113,7 +115,7 @@ class Storm:
     def note_one(self, output: Output) -> None:
         match output:
             case sip.SendRequest(key, request):
-                assert key not in self.sent
+                assert key not in self.open
                 assert not self.gone or key.startswith("stray")
                 self.sent[key] = request
                 self.open.add(key)
@@ -264,7 +266,7 @@ class Storm:
 @settings(max_examples=250, deadline=None)
 @given(st.booleans(), st.lists(STEPS, min_size=5, max_size=30))
 def test_an_outgoing_leg_keeps_its_promises(offerless: bool, steps: list[tuple[Any, ...]]) -> None:
-    leg = uac(authorize=lambda response: (("Authorization", "x"),))
+    leg = uac(authorizer=authorizer())
     storm = Storm(leg, None)
     storm.note(leg.start(None if offerless else sdp(5000)))
     for step in steps:

@@ -8,6 +8,9 @@ from legkit import (
     Peer,
     ack_of,
     answered,
+    authorizer,
+    challenge,
+    is_right,
     of,
     one,
     reply,
@@ -16,6 +19,7 @@ from legkit import (
     uac,
 )
 
+from sipxd.sip.credentials import MAXIMUM_REPEATS
 from sipxd.sip.leg import (
     Answered,
     Ended,
@@ -30,8 +34,9 @@ from sipxd.sip.leg import (
     StartTimer,
     Up,
 )
-from sipxd.sip.message import Header, Response
+from sipxd.sip.message import Header
 from sipxd.sip.sdp import MAX_MEDIA, parse
+from sipxd.sip.session_timer import MAXIMUM_RAISES
 from sipxd.sip.uac import MAXIMUM_STRAYS, UacLeg
 from sipxd.sip.usage import LegState
 
@@ -255,11 +260,16 @@ def test_a_200_after_the_end_is_acknowledged_and_hung_up(offerless: bool) -> Non
 
 
 def test_a_cancelled_invite_is_not_tried_again() -> None:
-    leg = uac(authorize=lambda response: (("Authorization", "x"),))
+    leg = uac(authorizer=authorizer())
     sent = rung(leg)
     leg.receive_response(sent.key, reply(sent.request, 100))
     leg.cancel()
-    assert one(leg.receive_response(sent.key, reply(sent.request, 401)), Refused).status == 401
+    assert (
+        one(
+            leg.receive_response(sent.key, reply(sent.request, 401, headers=[challenge()])), Refused
+        ).status
+        == 401
+    )
 
 
 # -- forks -------------------------------------------------------------------------------------
@@ -335,43 +345,106 @@ def test_422_that_names_nothing_better_is_a_refusal(minimum: str) -> None:
 
 
 def test_a_challenge_is_answered_once() -> None:
-    seen: list[Response] = []
-
-    def authorize(response: Response) -> tuple[Header, ...]:
-        seen.append(response)
-        return (("Proxy-Authorization", f"Digest {len(seen)}"),)
-
-    leg = uac(authorize=authorize)
+    leg = uac(authorizer=authorizer())
     sent = rung(leg)
-    again = request_of(leg.receive_response(sent.key, reply(sent.request, 407)), "INVITE")
-    assert again.request.get("Proxy-Authorization") == "Digest 1"
+    challenged = reply(sent.request, 407, headers=[challenge(proxy=True)])
+    again = request_of(leg.receive_response(sent.key, challenged), "INVITE")
+    assert is_right(again.request, "Proxy-Authorization")
     assert again.request.cseq == (2, "INVITE")
-    out = leg.receive_response(again.key, reply(again.request, 407))
-    assert one(out, Refused).status == 407
+    challenged = reply(again.request, 407, headers=[challenge("n2", proxy=True)])
+    refused = one(leg.receive_response(again.key, challenged), Refused)
+    assert (refused.status, refused.reason) == (
+        407,
+        'The peer refused our password for realm "pbx"',
+    )
+
+
+def test_a_proxy_and_the_peer_behind_it_may_both_ask() -> None:
+    leg = uac(authorizer=authorizer())
+    sent = rung(leg)
+    for header in (challenge("p1", proxy=True), challenge("w1")):
+        status = 407 if header[0].startswith("Proxy") else 401
+        answer = reply(sent.request, status, headers=[header])
+        sent = request_of(leg.receive_response(sent.key, answer), "INVITE")
+    assert is_right(sent.request, "Proxy-Authorization")
+    assert is_right(sent.request, "Authorization")
+    out = leg.receive_response(sent.key, reply(sent.request, 200, sdp()))
+    ack = one(leg.answer(sdp(5000)), SendAck).request
+    assert one(out, Offered)
+    for name in ("Authorization", "Proxy-Authorization"):
+        assert ack.get_all(name) == sent.request.get_all(name)
+
+
+def test_who_challenges_for_ever_is_answered_a_few_times() -> None:
+    leg = uac(authorizer=authorizer())
+    sent = rung(leg)
+    for n in range(MAXIMUM_REPEATS):
+        stale = challenge(f"n{n}", more=', qop="auth", stale=true')
+        out = leg.receive_response(sent.key, reply(sent.request, 401, headers=[stale]))
+        sent = request_of(out, "INVITE")
+    stale = challenge("last", more=', qop="auth", stale=true')
+    out = leg.receive_response(sent.key, reply(sent.request, 401, headers=[stale]))
+    assert one(out, Refused).status == 401
+
+
+@pytest.mark.parametrize("with_account", [True, False])
+def test_a_challenge_of_somebody_else_ends_the_leg_and_says_why(with_account: bool) -> None:
+    leg = uac(authorizer=authorizer() if with_account else None)
+    sent = rung(leg)
+    foreign = reply(sent.request, 401, headers=[challenge(realm="else\\where")])
+    refused = one(leg.receive_response(sent.key, foreign), Refused)
+    assert refused.reason == (
+        'The peer asked for the password of realm "elsewhere", which is not ours to give'
+    )
 
 
 def test_a_challenge_nobody_can_answer_is_a_refusal() -> None:
     leg = uac()
     sent = rung(leg)
-    assert one(leg.receive_response(sent.key, reply(sent.request, 401)), Refused).status == 401
+    assert (
+        one(
+            leg.receive_response(sent.key, reply(sent.request, 401, headers=[challenge()])), Refused
+        ).status
+        == 401
+    )
 
 
-def test_a_challenge_after_422_is_answered_with_fresh_credentials_alone() -> None:
-    count = iter(range(9))
-    leg = uac(authorize=lambda response: (("Authorization", f"Digest {next(count)}"),))
+def test_a_422_after_a_challenge_is_tried_again_with_the_credentials_that_are_known() -> None:
+    leg = uac(authorizer=authorizer())
     sent = rung(leg)
-    sent = request_of(leg.receive_response(sent.key, reply(sent.request, 401)), "INVITE")
+    challenged = reply(sent.request, 401, headers=[challenge()])
+    sent = request_of(leg.receive_response(sent.key, challenged), "INVITE")
     too_small = reply(sent.request, 422, headers=[("Min-SE", "3600")])
     sent = request_of(leg.receive_response(sent.key, too_small), "INVITE")
-    sent = request_of(leg.receive_response(sent.key, reply(sent.request, 401)), "INVITE")
-    assert sent.request.get_all("Authorization") == ["Digest 1"]
+    assert "nc=00000002" in (sent.request.get("Authorization") or "")
+    challenged = reply(sent.request, 401, headers=[challenge("n2")])
+    sent = request_of(leg.receive_response(sent.key, challenged), "INVITE")
+    assert sent.request.cseq == (4, "INVITE")
+    assert is_right(sent.request)
+
+
+def test_a_422_that_always_asks_for_more_is_followed_a_few_times() -> None:
+    leg = uac(session_expires=90)
+    sent = rung(leg)
+    refused: list[Refused] = []
+    for n in range(20):
+        too_small = reply(sent.request, 422, headers=[("Min-SE", str(100 + n))])
+        out = leg.receive_response(sent.key, too_small)
+        refused = of(out, Refused)
+        if refused:
+            break
+        sent = request_of(out, "INVITE")
+    assert refused[0].status == 422
+    assert sent.request.cseq[0] == MAXIMUM_RAISES + 1
 
 
 def test_cancel_waits_for_a_provisional_response_of_the_second_invite() -> None:
-    leg = uac(authorize=lambda response: (("Authorization", "x"),))
+    leg = uac(authorizer=authorizer())
     sent = rung(leg)
     leg.receive_response(sent.key, reply(sent.request, 100))
-    again = request_of(leg.receive_response(sent.key, reply(sent.request, 401)), "INVITE")
+    again = request_of(
+        leg.receive_response(sent.key, reply(sent.request, 401, headers=[challenge()])), "INVITE"
+    )
     assert leg.cancel() == []
     out = leg.receive_response(again.key, reply(again.request, 180))
     assert out == [SendCancel(again.key, ())]
