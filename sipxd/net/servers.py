@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -109,10 +110,11 @@ class _Entry:
 def reply_flow(via: Via, flow: Flow) -> Flow:
     """Where responses go (RFC 3261 section 18.2.2, RFC 3581 section 4): never to another address.
 
-    With rport to the port that the request came from, else to that of sent-by.  A maddr is not
+    With rport, and over a connection, to the port that the request came from, else to that of
+    sent-by.  A maddr is not
     followed, for it would let a request send our responses to anybody.
     """
-    if any(name == "rport" for name, _ in via.parameters):
+    if any(name == "rport" for name, _ in via.parameters) or flow.transport != "UDP":
         return flow
     port = via.port or DEFAULT_PORT
     return flow if port == flow.port else attrs.evolve(flow, port=port)
@@ -217,7 +219,25 @@ class ServerTransactions:
             entry.handle = None
         if self._table.get(entry.key) is not entry:
             return  # it has ended: nobody waits for an answer any more
+        if entry.reply.connection and not self._transports.is_open(entry.reply):
+            self._reconnect(entry, handle.request.via)
         self._run(entry, entry.machine.respond(response.status, handle._data))
+
+    def refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:
+        """Answer a request that cannot be received as a whole."""
+        try:
+            via = request.via
+        except HeaderError:
+            return
+        mark_source(request, via, flow)
+        self._refuse(request, reply_flow(via, flow), refusal)
+
+    def _reconnect(self, entry: _Entry, via: Via) -> None:
+        """The connection has ended: open one to the port of sent-by (RFC 3261 18.2.2)."""
+        flow = entry.reply
+        port = via.port or (DEFAULT_PORT + 1 if flow.transport == "TLS" else DEFAULT_PORT)
+        with contextlib.suppress(OSError):
+            entry.reply = self._transports.find(flow).flow_to(flow.host, port, via.host)
 
     def _open(self, request: Request, key: str, digest: int, flow: Flow, reply: Flow) -> None:
         if self._full(request.to_tag is not None):
@@ -241,6 +261,8 @@ class ServerTransactions:
             self._counts["answered_without_transaction"] += 1
             self._send(sender, reply)
             return
+        if flow.connection:
+            self._transports.keep(flow)
         reliable = self._transports.find(flow).reliable
         machine: ServerInvite | ServerNonInvite
         machine = ServerInvite(reliable) if method == "INVITE" else ServerNonInvite(reliable)

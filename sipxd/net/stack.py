@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 from twisted.logger import Logger
 
@@ -17,6 +18,8 @@ from sipxd.net.timers import Clock, TimerQueue
 from sipxd.net.transport import Trace, Transport, Transports
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Header, ParseError, Request, Response, parse_message
+from sipxd.sip.stream import Broken
+from sipxd.sip.validate import Refusal
 
 __all__ = ["ClientHandle", "Handler", "OnEvent", "Random", "ServerHandle", "SipStack"]
 
@@ -82,6 +85,10 @@ class SipStack:
         """
         return self._transports.flow_to(transport, host, port, name)
 
+    def available(self) -> frozenset[tuple[str, Literal[4, 6]]]:
+        """The transports that messages can go out over, each with the family of its addresses."""
+        return self._transports.available()
+
     def is_open(self, flow: Flow) -> bool:
         """Whether the connection that ``flow`` names, if any, is there still."""
         return self._transports.is_open(flow)
@@ -104,7 +111,8 @@ class SipStack:
         return f"sip:{user}@{self.contact(flow)}{parameter}"
 
     def flow_closed(self, flow: Flow) -> None:
-        """The connection of ``flow`` has ended: what waits for answers over it has failed."""
+        """The connection of ``flow`` has ended, or could not be opened."""
+        self._clients.flow_closed(flow)
         if flow.connection:
             for callback in self._on_closed:
                 callback(flow)
@@ -117,12 +125,26 @@ class SipStack:
             self.counts["receive_failed"] += 1
             _log.failure("A message could not be worked on")
 
-    def request(self, request: Request, flow: Flow, on_event: OnEvent) -> ClientHandle:
+    def misframed(self, broken: Broken, flow: Flow) -> None:
+        """What came over ``flow`` cannot be divided into messages. Never raises."""
+        self.counts["misframed"] += 1
+        try:
+            message = parse_message(broken.head)
+        except ParseError:
+            return
+        if isinstance(message, Request):
+            self._servers.refuse(message, flow, Refusal(broken.status, broken.reason))
+
+    def request(
+        self, request: Request, flow: Flow, on_event: OnEvent, *, switchable: bool = False
+    ) -> ClientHandle:
         """Send ``request`` (without a Via of ours) in a client transaction.
 
         ``on_event`` gets its responses, or 408 or 503 where none comes; never before this returns.
+        ``switchable``: the peer's address is known and not its flow, so that TCP is taken where a
+        datagram would be too large.
         """
-        return self._clients.request(request, flow, on_event)
+        return self._clients.request(request, flow, on_event, switchable=switchable)
 
     def cancel(self, handle: ClientHandle, headers: Iterable[Header] = ()) -> None:
         """Send CANCEL with ``headers`` added, once the peer has answered provisionally.
@@ -135,16 +157,12 @@ class SipStack:
         """Forget a client transaction without a word to anybody."""
         self._clients.abandon(handle)
 
-    def send(self, request: Request, flow: Flow) -> None:
+    def send(self, request: Request, flow: Flow, *, switchable: bool = False) -> None:
         """Send ``request`` with our Via on top outside of a transaction (the ACK of a 2xx).
 
-        Raises OSError.
+        ``switchable`` as for ``request``.  Raises OSError.
         """
-        _, via = self._clients.via(flow)
-        data = Request(
-            request.method, request.uri, headers=[("Via", via), *request.headers], body=request.body
-        ).encode()
-        self._transports.send(data, flow)
+        self._clients.send(request, flow, switchable=switchable)
 
     def respond(self, handle: ServerHandle, response: Response) -> None:
         """Answer a request. A 2xx to an INVITE is sent again by giving it again."""

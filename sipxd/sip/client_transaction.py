@@ -139,6 +139,11 @@ class ClientInvite:
             return (_SEND_CANCEL, _START_B)
         return NOTHING
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the user wants the call no more."""
+        return self._cancelled
+
     def timer(self, name: str) -> Effects:
         """A timer has fired."""
         state = self.state
