@@ -37,6 +37,7 @@ module_path {modules}
 module g711.so
 module ausine.so
 module aubridge.so
+module srtp.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
@@ -58,8 +59,10 @@ class Baresip:
         registrar: str = "",
         password: str = "",
         answer: str = "auto",
+        encryption: str = "none",
     ) -> None:
-        """`answer`: ``auto``, ``manual`` or ``early`` (183 with SDP, then ``accept``)."""
+        """`answer`: ``auto``, ``manual`` or ``early`` (183 with SDP, then `accept`).
+        `encryption`: ``none``, ``srtp`` (offered as RTP/AVP) or ``srtp-mand`` (RTP/SAVP)."""
         directory.mkdir(parents=True, exist_ok=True)
         # It opens TCP on the SIP port too and TLS on the one after it.
         self.sip_port, self.control_port = free_port(2), free_port()
@@ -76,6 +79,8 @@ class Baresip:
             )
         )
         account = f"<sip:{user}@{domain}>;answermode={answer}"
+        if encryption != "none":
+            account += f";mediaenc={encryption}"
         if registrar:
             account += (
                 f';regint=60;auth_user={user};auth_pass={password};outbound="sip:{registrar}"'
@@ -111,7 +116,7 @@ class Baresip:
         return True
 
     def command(self, name: str, parameters: str = "") -> str:
-        """Run a command, such as ``dial``, ``accept``, ``hangup``, ``hold``, ``resume``."""
+        """Run a command of its menu; returns what it printed."""
         assert self._control is not None
         text = json.dumps({"command": name, "params": parameters, "token": "t"}).encode()
         self._control.sendall(b"%d:%s," % (len(text), text))
@@ -133,6 +138,25 @@ class Baresip:
             data = self._control.recv(65536)
             assert data, f"baresip closed its control connection\n{self.trace()[-3000:]}"
             self._buffer += data
+
+    # What a person does with a telephone
+
+    def dial(self, uri: str) -> None:
+        self.command("dial", uri)
+
+    def accept(self) -> None:
+        self.command("accept")
+
+    def hang_up(self) -> None:
+        self.command("hangup")
+
+    def hold(self) -> None:
+        self.command("hold")
+
+    def resume(self) -> None:
+        self.command("resume")
+
+    # What it shows
 
     def is_registered(self) -> bool:
         """It has a registration that was answered with 200."""

@@ -6,15 +6,19 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 # The helpers lie beside the tests and are no package.
 sys.path.append(str(Path(__file__).parent))
 
-from daemon import Daemon, until
+from baresip import Baresip
+from daemon import Client, Daemon, until
+from linphone import Linphone
 from roles import RING_TIMEOUT, TRUSTED, Pair
 from sipp import Phone
+from telephones import Phones, Telephone
 
 
 @pytest.fixture(scope="session")
@@ -85,4 +89,56 @@ def pair(
     try:
         until(lambda: not client.live_calls(), "no call to be left")
     finally:
+        client.hang_up_all()
+
+
+@pytest.fixture
+def start_telephone(tmp_path: Path) -> Iterator[Callable[..., Telephone]]:
+    """Start telephones written by others, ``baresip`` or ``linphone``; they end with the test."""
+    kinds: dict[str, type[Baresip] | type[Linphone]] = {"baresip": Baresip, "linphone": Linphone}
+    started: list[Telephone] = []
+
+    def start(kind: str, user: str, domain: str, **options: Any) -> Telephone:
+        phone = kinds[kind](tmp_path / f"{kind}-{user}", user, domain, **options)
+        started.append(phone)
+        return phone
+
+    yield start
+    for phone in started:
+        phone.stop()
+
+
+@pytest.fixture
+def make_phones(
+    daemon: Daemon, new_user: Callable[[], str], start_telephone: Callable[..., Telephone]
+) -> Iterator[Callable[..., Phones]]:
+    """Two registered telephones of fresh users; as long as nothing else is said, A's answers by
+    itself and B's when it is told to. At the end of the test no call is left."""
+    clients: list[Client] = []
+
+    def make(
+        kinds: tuple[str, str] = ("baresip", "baresip"),
+        answers: tuple[str, str] = ("auto", "manual"),
+        encryptions: tuple[str, str] = ("none", "none"),
+    ) -> Phones:
+        names = new_user(), new_user()
+        a, b = (
+            start_telephone(
+                kind,
+                name,
+                daemon.domain,
+                registrar=daemon.sip_address,
+                password=daemon.sip_password(name),
+                answer=answer,
+                encryption=encryption,
+            )
+            for kind, name, answer, encryption in zip(
+                kinds, names, answers, encryptions, strict=True
+            )
+        )
+        clients.append(daemon.client(names[0]))
+        return Phones(a, b, names[1], clients[-1])
+
+    yield make
+    for client in clients:
         client.hang_up_all()

@@ -125,9 +125,10 @@ class Client:
             self._connection.close()
             raise
 
-    def call(self, number: str, *, wait: bool = False) -> Answer:
-        """Click-to-call."""
-        return self.ask("PUT", f"/call/{number}" + ("?wait=bridged" if wait else ""))
+    def call(self, number: str, *, wait: bool = False, flow: str = "") -> Answer:
+        """Click-to-call, by the flow that is configured or by this one."""
+        query = [*(("wait=bridged",) if wait else ()), *((f"flow={flow}",) if flow else ())]
+        return self.ask("PUT", f"/call/{number}" + ("?" + "&".join(query) if query else ""))
 
     def record(self, call: str) -> dict[str, Any]:
         """The record of a call."""
