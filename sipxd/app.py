@@ -22,9 +22,11 @@ from sipxd.call.effects import Target
 from sipxd.config import Config
 from sipxd.config_values import ListenAddress
 from sipxd.errors import ConfigError
+from sipxd.net.listeners import Listeners
+from sipxd.net.locator import Locator
+from sipxd.net.resolver import Resolver
 from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
-from sipxd.net.udp import UdpTransport
 from sipxd.service.accounts import Accounts
 from sipxd.service.admin import AdminSocket
 from sipxd.service.authentication import Authentication
@@ -36,11 +38,9 @@ from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
 from sipxd.service.signalling import Signalling
 from sipxd.service.vault import Vault
-from sipxd.sip.flow import Flow
-from sipxd.sip.uri import UriError, parse_uri
 from sipxd.store.store import Store
 from sipxd.web.site import build_metrics_site, build_site
-from sipxd.web.tls import load_context
+from sipxd.web.tls import load_context, load_sip_tls
 
 _log = Logger()
 
@@ -74,6 +74,11 @@ class _StackMetrics:
         transactions.add_metric(["client"], self._app.stack.client_count)
         transactions.add_metric(["server"], self._app.stack.server_count)
         yield transactions
+        yield GaugeMetricFamily(
+            "sipxd_sip_connections",
+            "SIP connections over TCP and TLS",
+            len(self._app.sip.connections),
+        )
         yield GaugeMetricFamily("sipxd_legs_live", "Legs of calls", self._app.table.leg_count)
         yield GaugeMetricFamily("sipxd_timers", "Timers that wait", len(self._app.timers))
 
@@ -87,13 +92,14 @@ class App(MultiService):
     table: LiveCalls
     calls: Calls
     stack: SipStack
+    sip: Listeners
+    resolver: Resolver
     timers: TimerQueue
 
     def __init__(self, config: Config, reactor: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.config = config
         self.web_ports: list[IListeningPort] = []
-        self.transports: list[UdpTransport] = []
         self._reactor = reactor
         self._ready = False
         self._opened: list[Any] = []
@@ -149,8 +155,9 @@ class App(MultiService):
         self.table = LiveCalls(self.store, self.timers, session_expires=config.call.session_expires)
         destinations = Destinations(config, self.accounts, self.registrations)
         self.calls = Calls(config, destinations, self.store, self.table, self.timers)
+        authentication = Authentication(config, self.accounts, random=os.urandom)
         signalling = Signalling(
-            Authentication(config, self.accounts, random=os.urandom),
+            authentication,
             self.registrations,
             self.calls,
             self.table,
@@ -164,42 +171,22 @@ class App(MultiService):
             random=random.SystemRandom(),
         )
         signalling.join_stack(self.stack)
-        for address in config.sip.addresses:
-            transport = UdpTransport(
-                self._reactor,
-                address.host,
-                address.port,
-                self.stack.receive,
-                advertise=config.sip.advertise,
-            )
-            transport.listen()
-            self._opened.append(transport.close)
-            self.stack.add_transport(transport)
-            self.transports.append(transport)
-            _log.info("SIP on {listener}", listener=transport.listener)
-        self.table.join_stack(self.stack)
-        self.calls.ringback = self._tone("ringback", config.call.ringback)
-        self.calls.busy_tone = self._tone("busy_tone", config.call.busy_tone)
-
-    def _tone(self, option: str, uri: str) -> Target | None:
-        """The target that plays a tone. Raises ConfigError where its host is no IP address."""
-        if not uri:
-            return None
-        try:
-            parsed = parse_uri(uri)
-            address = ListenAddress("udp", parsed.host.strip("[]"), parsed.port or 5060)
-            listener = next(
-                t.listener for t in self.transports if ("[" in t.listener) == (":" in address.host)
-            )
-            flow = Flow("UDP", listener, address.host, address.port)
-            self.stack.contact(flow)
-        except (UriError, OSError, StopIteration):
-            raise ConfigError(
-                f"call.{option}: {uri} must be a SIP URI whose host is an IP address that a "
-                "listener of [sip] listen reaches",
-                field=f"call.{option}",
-            ) from None
-        return Target(uri, flow)
+        self.sip = Listeners(
+            self._reactor,
+            config,
+            self.stack,
+            exempt=authentication.is_trusted,
+            tls=lambda: load_sip_tls(config),
+        )
+        self._opened.append(self.sip.close)
+        self.sip.listen()
+        self.resolver = Resolver(
+            self._reactor, config.sip.dns, self.stack.available, random.SystemRandom()
+        )
+        self._opened.append(self.resolver.close)
+        self.table.join_stack(self.stack, Locator(self.resolver, self.stack))
+        self.calls.ringback = Target(config.call.ringback) if config.call.ringback else None
+        self.calls.busy_tone = Target(config.call.busy_tone) if config.call.busy_tone else None
 
     def _start_metrics(self, address: ListenAddress) -> None:
         collector = _StackMetrics(self)

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -54,6 +55,8 @@ def _running(config: Config) -> str | None:
 def _examinations(config: Config, running: bool) -> Iterator[tuple[str, Callable[[], None]]]:
     yield "state directory", lambda: _check_state_dir(config)
     yield "certificate", lambda: _check_certificate(config)
+    if any(address.transport == "tls" for address in config.sip.addresses):
+        yield "certificate for SIP", lambda: _check_sip_certificate(config)
     yield "database", lambda: _check_database(config)
     if running:
         return  # it has the ports
@@ -71,15 +74,26 @@ def _check_state_dir(config: Config) -> None:
 
 
 def _check_certificate(config: Config) -> None:
-    from cryptography import x509
-
     from sipxd.web.tls import load_context
 
     load_context(config.certificate_path, config.private_key_path)
-    certificate = x509.load_pem_x509_certificates(config.certificate_path.read_bytes())[0]
+    _check_expiry(config.certificate_path)
+
+
+def _check_sip_certificate(config: Config) -> None:
+    from sipxd.web.tls import load_sip_tls
+
+    load_sip_tls(config)
+    _check_expiry(config.sip_certificate_path)
+
+
+def _check_expiry(path: Path) -> None:
+    from cryptography import x509
+
+    certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
     if certificate.not_valid_after_utc < datetime.now(UTC):
         raise ConfigError(
-            f"{config.certificate_path} has expired on {certificate.not_valid_after_utc:%Y-%m-%d}; "
+            f"{path} has expired on {certificate.not_valid_after_utc:%Y-%m-%d}; "
             "renew it, or delete it and its key and run sipxd init"
         )
 

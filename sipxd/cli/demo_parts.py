@@ -60,7 +60,7 @@ class Demo:
     @property
     def sip_port(self) -> int:
         """The server's port for SIP over UDP."""
-        return self.app.transports[0].port
+        return self.app.sip.open[0].port
 
     def url(self, path: str, user: str = CALLER) -> str:
         """A URL of the server with the user's credentials in it, as for curl."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sipxd.sip.flow import Flow
 
@@ -78,6 +78,12 @@ class Transports:
         if transport is None:
             raise OSError(errno.ENOTCONN, f"the listener {flow.listener} is not open")
         return transport
+
+    def available(self) -> frozenset[tuple[str, Literal[4, 6]]]:
+        """The open transports, each with the family of its addresses."""
+        return frozenset(
+            (each.transport, 6 if "[" in each.listener else 4) for each in self._open.values()
+        )
 
     def flow_to(self, transport: str, host: str, port: int, name: str = "") -> Flow:
         """The flow to a peer over a listener of ``transport`` and the family of ``host``.

@@ -121,7 +121,7 @@ class LiveCalls:
         self._stack: SipStack | None = None
         self._locator: Locator | None = None
 
-    def join_stack(self, stack: SipStack, locator: Locator | None = None) -> None:
+    def join_stack(self, stack: SipStack, locator: Locator) -> None:
         """Use ``stack`` for signalling from now on, on the ways that ``locator`` finds."""
         self._stack = stack
         self._locator = locator
@@ -234,10 +234,9 @@ class LiveCalls:
     def local(self, leg_id: str, flow: Flow) -> Local:
         """Our side of a leg over ``flow``. Raises OSError where there is no way out."""
         assert self._stack is not None
-        sent_by = self._stack.contact(flow)
-        host, _ = split_host_port(sent_by)
+        host, _ = split_host_port(self._stack.contact(flow))
         return Local(
-            contact=f"<sip:{leg_id}@{sent_by}>",
+            contact=f"<{self._stack.contact_uri(leg_id, flow)}>",
             address=host.strip("[]"),
             random=self._random,
             session_expires=self._session_expires,

@@ -188,9 +188,9 @@ class Phone:
         ).encode()
 
     def _local(self, leg_id: str) -> leg.Local:
-        sent_by = self.stack.contact(self._server)
-        host, _ = split_host_port(sent_by)
-        return leg.Local(f"<sip:{leg_id}@{sent_by}>", host.strip("[]"), self.octets, 1800, AGENT)
+        host, _ = split_host_port(self.stack.contact(self._server))
+        contact = f"<{self.stack.contact_uri(leg_id, self._server)}>"
+        return leg.Local(contact, host.strip("[]"), self.octets, 1800, AGENT)
 
     # -- registration --------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class Phone:
             ("To", aor),
             ("Call-ID", self._register_call_id),
             ("CSeq", f"{self._register_cseq} REGISTER"),
-            ("Contact", f"<sip:{self.name}@{self.stack.contact(self._server)}>"),
+            ("Contact", f"<{self.stack.contact_uri(self.name, self._server)}>"),
             ("Expires", str(expires)),
             ("User-Agent", AGENT),
         ]

@@ -19,27 +19,41 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import SSL
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 
+from sipxd.config import Config
 from sipxd.errors import ConfigError
+from sipxd.net.sip_tls import SipTls
 
 SELF_SIGNED_DAYS = 3650
-WAY_OUT = "run `sipxd init`, or name another file in [web] {option}"
+WAY_OUT = "run `sipxd init`, or name another file in [{section}] {option}"
 
 
-def load_context(certificate: Path, private_key: Path) -> CertificateOptions:
+def load_sip_tls(config: Config) -> SipTls:
+    """TLS for SIP as configured. Raises ConfigError."""
+    server = load_context(
+        config.sip_certificate_path,
+        config.sip_private_key_path,
+        "sip" if config.sip.certificate else "web",
+    )
+    return SipTls(server, config.sip_ca_path)
+
+
+def load_context(certificate: Path, private_key: Path, section: str = "web") -> CertificateOptions:
     """The server side of TLS with these PEM files; ``certificate`` may hold a chain, ours first.
+
+    ``section`` is that of the configuration which names them.
 
     Raises ConfigError when a file is missing, unreadable or no PEM, or the two do not belong
     together.
     """
-    certificate_pem = _read(certificate, "certificate")
-    key_pem = _read(private_key, "private_key")
+    certificate_pem = _read(certificate, section, "certificate")
+    key_pem = _read(private_key, section, "private_key")
     try:
         chain = x509.load_pem_x509_certificates(certificate_pem)
     except ValueError:
         raise ConfigError(
             f"{certificate} is not a certificate in PEM form: "
-            + WAY_OUT.format(option="certificate"),
-            field="web.certificate",
+            + WAY_OUT.format(section=section, option="certificate"),
+            field=f"{section}.certificate",
         ) from None
     try:
         key = serialization.load_pem_private_key(key_pem, password=None)
@@ -47,20 +61,20 @@ def load_context(certificate: Path, private_key: Path) -> CertificateOptions:
         raise ConfigError(
             f"The private key {private_key} is protected by a passphrase, which a daemon cannot"
             " type: store it without one, readable by sipxd's user only.",
-            field="web.private_key",
+            field=f"{section}.private_key",
         ) from None
     except ValueError:
         raise ConfigError(
             f"{private_key} is not a private key in PEM form: "
-            + WAY_OUT.format(option="private_key"),
-            field="web.private_key",
+            + WAY_OUT.format(section=section, option="private_key"),
+            field=f"{section}.private_key",
         ) from None
     if _public_bytes(chain[0].public_key()) != _public_bytes(key.public_key()):
         raise ConfigError(
             f"The private key {private_key} does not belong to the certificate {certificate}:"
-            " name a matching pair in [web] certificate and private_key (the server's own"
+            f" name a matching pair in [{section}] certificate and private_key (the server's own"
             " certificate stands first in its file).",
-            field="web.private_key",
+            field=f"{section}.private_key",
         )
     try:
         options = CertificateOptions(
@@ -74,8 +88,9 @@ def load_context(certificate: Path, private_key: Path) -> CertificateOptions:
     except (SSL.Error, TypeError, ValueError):
         raise ConfigError(
             f"OpenSSL does not accept the certificate {certificate} with its key (a key of fewer"
-            " than 2048 bits, or of an unusual kind?): " + WAY_OUT.format(option="certificate"),
-            field="web.certificate",
+            " than 2048 bits, or of an unusual kind?): "
+            + WAY_OUT.format(section=section, option="certificate"),
+            field=f"{section}.certificate",
         ) from None
     return options
 
@@ -131,7 +146,7 @@ def make_self_signed(hosts: Iterable[str], *, now: datetime | None = None) -> tu
     )
 
 
-def _read(path: Path, option: str) -> bytes:
+def _read(path: Path, section: str, option: str) -> bytes:
     what = option.replace("_", " ")
     try:
         return path.read_bytes()
@@ -139,7 +154,8 @@ def _read(path: Path, option: str) -> bytes:
         problem = f"The {what} {path} does not exist"
     except OSError as error:
         problem = f"The {what} {path} cannot be read ({error.strerror})"
-    raise ConfigError(f"{problem}: {WAY_OUT.format(option=option)}.", field=f"web.{option}")
+    way_out = WAY_OUT.format(section=section, option=option)
+    raise ConfigError(f"{problem}: {way_out}.", field=f"{section}.{option}")
 
 
 def _public_bytes(key: CertificateIssuerPublicKeyTypes | object) -> bytes:
