@@ -78,6 +78,17 @@ class Bridge:
         """The opposite leg."""
         return self._legs[1] if leg == self._legs[0] else self._legs[0]
 
+    @property
+    def busy(self) -> bool:
+        """Whether an exchange is under way."""
+        return self._exchange is not None or self._asking is not None
+
+    def owes(self, leg: str) -> bool:
+        """Whether ``leg`` made an offer that has no answer yet."""
+        if self._waiting is not None and self._waiting[0] == leg:
+            return True
+        return self._exchange is not None and self._exchange.requester == leg
+
     def join(self, x: str, sdp: bytes | None = None) -> list[Outcome]:
         """Show the other leg what ``x`` says: ``sdp`` where that is fresh, else ask ``x``."""
         if sdp is None:

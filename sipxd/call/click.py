@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 from sipxd.call.bridge import Bridge
-from sipxd.call.call import Call, Destination, Phase, refusal_sentence
+from sipxd.call.call import Destination, Phase, refusal_sentence
 from sipxd.call.effects import (
     ELSEWHERE,
     AnswerHeld,
@@ -36,6 +36,7 @@ from sipxd.call.effects import (
 from sipxd.call.record import CallState, Cause, Side
 from sipxd.call.search import DropBranch, Exhausted, RingBranch, Search, Won
 from sipxd.call.search import Outcome as SearchOutcome
+from sipxd.call.transferable import TransferableCall
 from sipxd.sip.leg import (
     Answered,
     Ended,
@@ -56,7 +57,7 @@ BUSY_TONE_SECONDS = 10.0
 TONE = "tone"
 
 
-class ClickToCall(Call):
+class ClickToCall(TransferableCall):
     """``devices`` are the user's own phones, ``shy`` those of them known to want SDP."""
 
     def __init__(
@@ -68,7 +69,8 @@ class ClickToCall(Call):
         ringback: Target | None = None,
         busy_tone: Target | None = None,
     ) -> None:
-        super().__init__("near-1", destination)
+        user = next((device.user for device in devices.targets), "")
+        super().__init__("near-1", destination, user)
         self.phase = Phase.NEAR
         self._devices = devices
         self._near_targets = {f"near-{n}": t for n, t in enumerate(devices.targets, 1)}

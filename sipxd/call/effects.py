@@ -13,6 +13,7 @@ import attrs
 from sipxd.sip.flow import Flow
 from sipxd.sip.leg import Progress, Relayed
 from sipxd.sip.message import Header, Request
+from sipxd.sip.referral import Replaces
 from sipxd.sip.transaction import StartTimer, StopTimer
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Answer",
     "AnswerHeld",
     "AskOffer",
+    "AskReferral",
     "Effect",
     "Forward",
     "Identity",
@@ -77,6 +79,8 @@ class Target:
     """Seconds without any response after which the next hop or ``fallback`` is tried; 0: none."""
     fallback: Target | None = None
     """Tried in the place of this one where it cannot be reached or fails with 5xx unrung."""
+    user: str = ""
+    """Whose phone this is; empty: somebody's outside."""
 
 
 @attrs.frozen
@@ -204,6 +208,22 @@ class Refer:
 
 
 @attrs.frozen
+class AskReferral:
+    """Ask where the referral ``key`` of ``leg``, a phone of ``user``, leads.
+
+    ``staying`` is the party that shall be connected with the URI ``refer_to``, or with whoever has
+    the dialog that ``replaces`` names.
+    """
+
+    leg: str
+    key: str
+    user: str
+    staying: str
+    refer_to: str
+    replaces: Replaces | None
+
+
+@attrs.frozen
 class AcceptReferral:
     """Take the referral ``key`` of ``leg`` on: 202, and a NOTIFY that it is being tried."""
 
@@ -242,6 +262,8 @@ class Record:
     kind: str
     changes: dict[str, Any] = attrs.field(factory=dict)
     now: tuple[str, ...] = ()
+    data: dict[str, Any] = attrs.field(factory=dict)
+    """What the journal tells besides."""
 
 
 @attrs.frozen
@@ -266,6 +288,7 @@ Effect = (
     | Forward
     | Respond
     | Refer
+    | AskReferral
     | AcceptReferral
     | RefuseReferral
     | NotifyReferral

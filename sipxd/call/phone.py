@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from sipxd.call.bridge import Bridge
-from sipxd.call.call import Call, Destination, Phase, refusal_sentence
+from sipxd.call.call import Destination, Phase, refusal_sentence
 from sipxd.call.effects import Accept, Answer, Effect, Record, Refuse, ShowProgress
 from sipxd.call.record import CallState, Cause, Side
+from sipxd.call.transferable import TransferableCall
 from sipxd.sip.leg import Answered, Event, OfferFailed, Progress, Updated
 
 
-class PhoneCall(Call):
-    """The near leg is an INVITE that came in; ``offer`` is its SDP, None where it has none."""
+class PhoneCall(TransferableCall):
+    """The near leg is an INVITE that came in; ``offer`` is its SDP, None where it has none.
 
-    def __init__(self, near: str, offer: bytes | None, destination: Destination) -> None:
-        super().__init__(near, destination)
+    ``user`` is who calls, empty for somebody outside.
+    """
+
+    def __init__(
+        self, near: str, offer: bytes | None, destination: Destination, user: str = ""
+    ) -> None:
+        super().__init__(near, destination, user)
         self._offer = offer
 
     def start(self) -> list[Effect]:
