@@ -60,6 +60,16 @@ class Phones:
         self.client.wait_state(call, "bridged")
         return call
 
+    def hold(self, holder: str) -> None:
+        """The phone `holder` (a or b) puts the other one on hold, which therefore falls silent.
+
+        The holder itself may go on sending: linphone does, its music.
+        """
+        (self.a if holder == "a" else self.b).hold()
+        until(lambda: self.flows()["ba".index(holder)] == 0, "the held phone to be silent")
+        assert self.a.is_in_call()
+        assert self.b.is_in_call()
+
     def talk(self) -> None:
         """Both are in the call, and media flows both ways at full rate."""
         until(lambda: self.a.is_in_call() and self.b.is_in_call(), "both phones to be in the call")
