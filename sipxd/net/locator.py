@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sipxd.net.stack import SipStack
 from sipxd.sip.flow import Flow
+from sipxd.sip.locate import Hop
 
-if TYPE_CHECKING:
-    from sipxd.net.resolver import Resolver
-    from sipxd.sip.locate import Hop
 
-MAXIMUM_HOPS = 8
-"""Addresses of one host that are tried."""
+class Names(Protocol):
+    """What is needed of `sipxd.net.resolver.Resolver`."""
+
+    async def locate(self, uri: str) -> tuple[Hop, ...]:
+        """The hops to ``uri`` in their order. Raises ResolveError."""
+        ...
+
+    def known(self, uri: str) -> tuple[Hop, ...] | None:
+        """The hops to ``uri`` where nobody has to be asked."""
+        ...
 
 
 class Unreachable(Exception):
@@ -23,7 +29,7 @@ class Unreachable(Exception):
 class Locator:
     """Joins the resolver to the transports that are open."""
 
-    def __init__(self, resolver: Resolver, stack: SipStack) -> None:
+    def __init__(self, resolver: Names, stack: SipStack) -> None:
         self._resolver = resolver
         self._stack = stack
 
@@ -49,4 +55,4 @@ class Locator:
                 continue
             if flow not in found:
                 found.append(flow)
-        return tuple(found[:MAXIMUM_HOPS])
+        return tuple(found)

@@ -17,6 +17,7 @@ from twisted.internet.task import Clock
 from sipxd import config
 from sipxd.call.record import CallRecord, CallUnit
 from sipxd.directory.user import User
+from sipxd.net.locator import Locator
 from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.service.accounts import Accounts, NewUser, create_user
@@ -30,6 +31,7 @@ from sipxd.service.vault import Vault
 from sipxd.sip.flow import Flow
 from sipxd.store.calls import save_units
 from sipxd.store.schema import metadata
+from sipxd.testing.names import Table
 from sipxd.testing.network import Network, NetworkTransport
 from sipxd.testing.phone import Behaviour, Phone
 
@@ -119,7 +121,9 @@ class Office:
             self.clock, self.timers, signalling, limit=100_000, random=self.random
         )
         signalling.join_stack(self.stack)
-        self.table.join_stack(self.stack)
+        self.names: dict[str, list[tuple[str, int]]] = {}
+        """The addresses of host names."""
+        self.table.join_stack(self.stack, Locator(Table(self.names), self.stack))
         self.transport: NetworkTransport = self.network.node(*SERVER, self.stack.receive)
         self.stack.add_transport(self.transport)
 
