@@ -50,7 +50,7 @@ from sipxd.sip.message import Header, Request, Response, respond
 from sipxd.sip.offer import Intent, OfferAnswer
 from sipxd.sip.session_timer import SessionClock, SessionTimer
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE, REFER, NOTIFY"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY"
 SESSION_TIMERS = ("glare", "held", "refresh", "expire")
 """Timers of a leg that is up; "2xx" and "ack" go on until our 2xx is acknowledged."""
 _KEPT_ACKS = 2
@@ -200,6 +200,11 @@ class DialogUsage(abc.ABC):
         return [self._ack(key, number, body)]
 
     # -- shared pieces -------------------------------------------------------------------------
+
+    @property
+    def _negotiable(self) -> bool:
+        """Whether there is a session about which offers may be made."""
+        return self.state is LegState.UP
 
     @abc.abstractmethod
     def _begin(self, intent: Intent) -> list[Output]:

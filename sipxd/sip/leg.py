@@ -75,10 +75,14 @@ class SendResponse:
 
 @attrs.frozen
 class Progress:
-    """A provisional response above 100; ``sdp`` is an early answer."""
+    """A provisional response above 100; ``sdp`` is an early answer.
+
+    ``fork`` tells the early dialogs of one leg apart.
+    """
 
     status: int
     sdp: bytes | None = None
+    fork: str = ""
 
 
 @attrs.frozen

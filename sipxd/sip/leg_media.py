@@ -5,6 +5,7 @@ Bytes in, bytes out; the decisions are in `sipxd.sip.media`.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,16 @@ def readable(body: bytes | None) -> Sdp | None:
         return parse_sdp(body)
     except SdpError:
         return None
+
+
+def same_media(shown: bytes | None, said: bytes) -> bool:
+    """Whether who was ``shown`` the one knows what the other says, holding included."""
+    if shown == said:
+        return True
+    before, now = readable(shown), readable(said)
+    if before is None or now is None:
+        return False
+    return media.still_valid(before, now) and media.is_hold(before) is media.is_hold(now)
 
 
 class LegMedia:
@@ -65,6 +76,33 @@ class LegMedia:
         except SdpError:
             self.dropped()
             return None
+
+    def answer_alone(self, sdp: bytes) -> bytes | None:
+        """The answer to an offer with what the peer holds of us; None where they do not fit."""
+        offer, ours = readable(sdp), readable(self.last_sent)
+        if offer is None or ours is None or not media.in_common(offer, ours):
+            return None
+        self.heard_offer(sdp)
+        try:
+            return self._send(ours)
+        except SdpError:
+            self.dropped()
+            return None
+
+    def fresh_offer(self) -> bytes | None:
+        """An offer of what the peer holds of us, for one who asks; None where that is nothing.
+
+        Where the peer holds, what we said was cut down to that.
+        """
+        ours, theirs = readable(self.last_sent), readable(self.last_heard)
+        if ours is None or theirs is None or not media.is_hold(theirs):
+            return self.last_sent
+        self._open = None
+        return self._send(media.revived(ours))
+
+    def fork(self) -> LegMedia:
+        """The same state for another early dialog."""
+        return copy.copy(self)
 
     def held_answer(self) -> bytes:
         """An answer without media to the open offer. Raises media.CannotHold."""

@@ -177,6 +177,19 @@ def is_hold(sdp: Sdp) -> bool:
     )
 
 
+def in_common(offer: Sdp, ours: Sdp) -> bool:
+    """Whether ``ours`` can answer ``offer``: an active m-line in the same place, with a codec."""
+    return any(
+        theirs.active
+        and mine.active
+        and (theirs.kind, theirs.protocol) == (mine.kind, mine.protocol)
+        and not set(theirs.payloads.values()).isdisjoint(
+            name for name in mine.payloads.values() if not name.startswith(_AUXILIARY)
+        )
+        for theirs, mine in zip(offer.media, ours.media, strict=False)
+    )
+
+
 def with_direction(sdp: Sdp, direction: Direction) -> Sdp:
     """The same description with one direction for every active section."""
     line = f"a={direction}"

@@ -68,6 +68,11 @@ class OfferAnswer:
             self.queued = intent
         return False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is open and nothing of ours waits."""
+        return self.state is Exchange.STABLE and self.queued is None and not self.backing_off
+
     def begin(self, intent: Intent) -> None:
         """``intent`` goes out, whatever waits."""
         self.current = intent

@@ -83,6 +83,8 @@ class PeerRequests(ReferralUsage):
                     return self._later(key, request)
                 self._waiting[key] = request
                 return [Relay(key, request)]
+            case "PRACK":
+                return self._receive_prack(key, request)
             case "OPTIONS":
                 allow = (("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "timer"))
                 return [SendResponse(key, self._response(request, 200, headers=allow))]
@@ -220,11 +222,12 @@ class PeerRequests(ReferralUsage):
     def _take_reinvite(self, key: str, request: Request) -> list[Output]:
         sdp = request.sdp
         if sdp is None:
-            if self.media.last_sent is None:
+            offer = self.media.fresh_offer()
+            if offer is None:
                 return [self._refuse(key, 488), *self._go_on()]
-            self.exchange.begin(Intent(self.media.last_sent))
+            self.exchange.begin(Intent(offer))
             self._offered_in_2xx = True
-            return self._accept(key, request, self.media.last_sent)
+            return self._accept(key, request, offer)
         again = self.media.answer_again(sdp)
         if again is not None:
             return self._accept(key, request, again)
@@ -246,11 +249,13 @@ class PeerRequests(ReferralUsage):
             return self._accept_update(key, request, b"")
         if self.exchange.state in (Exchange.OFFER_SENT, Exchange.ASKED):
             return [self._refuse(key, 491)]
-        if self.exchange.state is Exchange.OFFER_RECEIVED or self.state is LegState.EARLY:
+        if self.exchange.state is Exchange.OFFER_RECEIVED or not self._negotiable:
             return self._later(key, request)
         again = self.media.answer_again(sdp)
         if again is not None:
             return self._accept_update(key, request, again)
+        if self.state is LegState.EARLY:
+            return self._answer_alone(key, request, sdp)
         if not self.media.heard_offer(sdp):
             return [self._refuse(key, 488)]
         self.exchange.received()
@@ -260,12 +265,24 @@ class PeerRequests(ReferralUsage):
     def _accept_update(self, key: str, request: Request, body: bytes) -> list[Output]:
         self._waiting.pop(key, None)
         contact = ("Contact", self.local.contact)
-        if self.state is LegState.EARLY:
-            return [SendResponse(key, self._response(request, 200, headers=(contact,)))]
-        timers, headers = self.session.answered(request)
-        kind: tuple[Header, ...] = (("Content-Type", "application/sdp"),) if body else ()
-        response = self._response(request, 200, headers=(contact, *headers, *kind), body=body)
+        timers: list[Output] = []
+        headers: tuple[Header, ...] = ()
+        if self.state is not LegState.EARLY:
+            timers, headers = self.session.answered(request)
+        headers = (contact, *headers, *_described(body))
+        response = self._response(request, 200, headers=headers, body=body)
         return [SendResponse(key, response), *timers]
+
+    def _answer_alone(self, key: str, request: Request, sdp: bytes) -> list[Output]:
+        """Answer an offer that comes before the far side is there with what we said before."""
+        body = self.media.answer_alone(sdp)
+        if body is None:
+            return [self._refuse(key, 488)]
+        return [*self._accept_update(key, request, body), Updated(sdp)]
+
+    def _receive_prack(self, key: str, request: Request) -> list[Output]:
+        """Nothing of ours waits for one (RFC 3262 section 3)."""
+        return [SendResponse(key, self._response(request, 481))]
 
     def _accept(self, key: str, request: Request, body: bytes) -> list[Output]:
         """Answer an INVITE with 200, and repeat that until it is acknowledged (13.3.1.4)."""
@@ -279,7 +296,7 @@ class PeerRequests(ReferralUsage):
                 ("Allow", ALLOW),
                 ("Supported", "timer"),
                 *headers,
-                ("Content-Type", "application/sdp"),
+                *_described(body),
             ),
             body=body,
         )
@@ -301,7 +318,7 @@ class PeerRequests(ReferralUsage):
 
     def _go_on(self) -> list[Output]:
         """After an exchange: the peer's offer that waits, else our own."""
-        if self.state is not LegState.UP or self._accepted is not None:
+        if not self._negotiable or self._accepted is not None:
             return []
         if self.exchange.state is Exchange.STABLE and self._held_back is not None:
             key, self._held_back = self._held_back, None
@@ -328,3 +345,7 @@ class PeerRequests(ReferralUsage):
         minimum: tuple[Header, ...] = (("Min-SE", str(session_timer.MINIMUM)),)
         response: Response = self._response(request, 422, headers=minimum)
         return [SendResponse(key, response)]
+
+
+def _described(body: bytes) -> tuple[Header, ...]:
+    return (("Content-Type", "application/sdp"),) if body else ()

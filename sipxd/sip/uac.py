@@ -1,4 +1,4 @@
-"""An outgoing leg: INVITE, its responses, CANCEL (RFC 3261 sections 9.1 and 13.2).
+"""An outgoing leg: INVITE, its responses, CANCEL (RFC 3261 sections 9.1 and 13.2, RFC 3262).
 
 Whatever crosses on the wire, no 2xx stays without ACK: one that arrives after `cancel`, and one of
 another branch of a fork, gets an ACK (with an answer where the INVITE had no SDP) and a BYE.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import attrs
 
 from sipxd.sip.credentials import Attempts, Authorizer
-from sipxd.sip.dialog import DialogError, makeshift_dialog, uac_dialog
+from sipxd.sip.dialog import DialogError, DialogState, makeshift_dialog, uac_dialog
 from sipxd.sip.dialog_usage import agent_of
+from sipxd.sip.early import MAXIMUM_EARLY_DIALOGS, EarlyDialog, EarlyUsage
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import quote
 from sipxd.sip.leg import (
@@ -18,23 +19,30 @@ from sipxd.sip.leg import (
     Gone,
     Local,
     Offered,
+    OfferFailed,
     Output,
     Progress,
     Refused,
     SendAck,
     SendCancel,
     SendRequest,
+    SendResponse,
+    StopTimer,
     Up,
+    Updated,
 )
 from sipxd.sip.leg_media import LegMedia
 from sipxd.sip.media import CannotHold
 from sipxd.sip.message import Header, Request, Response
-from sipxd.sip.offer import Exchange
+from sipxd.sip.offer import Exchange, Intent, OfferAnswer
+from sipxd.sip.reliable import number_of
 from sipxd.sip.sdp import SdpError
-from sipxd.sip.usage import ALLOW, CHALLENGES, InviteUsage, LegState
+from sipxd.sip.usage import ALLOW, CHALLENGES, LegState
 
 MAXIMUM_STRAYS = 20
 """How many branches of a fork are hung up; any more get their ACK only."""
+_WITH_AN_ANSWER = frozenset({"INFO", "MESSAGE", "REFER", "NOTIFY"})
+"""What is refused before the call is answered, because nobody could hear it."""
 
 
 @attrs.frozen
@@ -51,7 +59,13 @@ class Invitation:
     max_forwards: int = 70
 
 
-class UacLeg(InviteUsage):
+@attrs.define
+class _Early(EarlyDialog):
+    received: int = 0
+    """RSeq of the last reliable response; 0: none yet."""
+
+
+class UacLeg(EarlyUsage):
     """A leg that we call."""
 
     def __init__(
@@ -72,8 +86,14 @@ class UacLeg(InviteUsage):
         self._body: bytes = b""
         self._provisional = False
         self._cancelled: tuple[Header, ...] | None = None
-        self._early_answer: tuple[str | None, bytes] | None = None
-        """To-tag and body of the last early answer."""
+        self._early: dict[str, _Early] = {}
+        """The early dialogs in which there was more than a response, by To-tag."""
+        self._rung: dict[str, Response] = {}
+        """The last provisional response by To-tag: it makes an early dialog when there is need."""
+        self._early_answers: dict[str, bytes] = {}
+        """Answers that may still change, by To-tag."""
+        self._won: str | None = None
+        """The To-tag of the 2xx that the leg is up by."""
         self._strays: dict[str, Request] = {}
         """The ACK for each 2xx that is not wanted, by the key of its BYE."""
 
@@ -101,7 +121,7 @@ class UacLeg(InviteUsage):
 
     def _send_invite(self) -> list[Output]:
         self._cseq += 1
-        self._provisional = False
+        self._begin_anew()
         self.exchange.state = Exchange.OFFER_SENT if self._body else Exchange.ASKED
         invitation = self.invitation
         headers: list[Header] = [("Route", route) for route in invitation.routes]
@@ -113,7 +133,7 @@ class UacLeg(InviteUsage):
             ("CSeq", f"{self._cseq} INVITE"),
             ("Contact", self.local.contact),
             ("Allow", ALLOW),
-            ("Supported", "timer"),
+            ("Supported", "timer, 100rel" if self._body else "timer"),
             *self.session.headers(),
             ("User-Agent", self.local.user_agent),
             *invitation.headers,
@@ -125,6 +145,13 @@ class UacLeg(InviteUsage):
         self._invite = self._attempts.first(self._invite_key, request)
         return [SendRequest(self._invite_key, self._invite)]
 
+    def _begin_anew(self) -> None:
+        """The INVITE is another one: what responses to the last one have made is over."""
+        self._provisional = False
+        self._early.clear()
+        self._rung.clear()
+        self._early_answers.clear()
+
     def cancel(self, headers: tuple[Header, ...] = ()) -> list[Output]:
         """Give the INVITE up. CANCEL waits for a provisional response (section 9.1)."""
         if self.state is not LegState.EARLY or self._cancelled is not None:
@@ -134,6 +161,12 @@ class UacLeg(InviteUsage):
             return self._refused(487, "Request Terminated")
         # When no final response follows, the transaction fails after 64*T1.
         return [SendCancel(self._invite_key, headers)] if self._provisional else []
+
+    def _propose(self, intent: Intent) -> list[Output]:
+        if self.state is not LegState.EARLY:
+            return super()._propose(intent)
+        settled = [early for early in self._early.values() if early.settled]
+        return self._offer_in(settled[-1], intent) if settled and intent.sdp else []
 
     def hang_up(self, headers: tuple[Header, ...] = ()) -> list[Output]:
         """End the leg in whatever state: CANCEL while it rings, BYE once it is up."""
@@ -166,7 +199,7 @@ class UacLeg(InviteUsage):
             reason = self._attempts.explain(response)
             return self._refused(response.status, reason, agent_of(response))
         self._cseq += 1
-        self._provisional = False
+        self._begin_anew()
         self._invite = again
         return [SendRequest(self._invite_key, again)]
 
@@ -183,7 +216,8 @@ class UacLeg(InviteUsage):
 
     def _refused(self, status: int, reason: str, agent: str = "") -> list[Output]:
         self.state = LegState.GONE
-        return [Refused(status, reason[:200], agent or self.peer_agent), Gone()]
+        stop = [StopTimer("glare")] if self._offering is not None else []
+        return [*stop, Refused(status, reason[:200], agent or self.peer_agent), Gone()]
 
     def _provisional_response(self, response: Response) -> list[Output]:
         if self.state is not LegState.EARLY:
@@ -194,39 +228,135 @@ class UacLeg(InviteUsage):
             return [SendCancel(self._invite_key, self._cancelled)] if first else []
         if response.status == 100:
             return []
+        tag = response.to_tag or ""
+        if tag in self._rung or len(self._rung) < MAXIMUM_EARLY_DIALOGS:
+            self._rung[tag] = response
+        number = number_of(response)
+        if number is not None and tag and not self.offerless:
+            early = self._early_dialog(tag)
+            if early is not None:
+                return self._acknowledge(early, number, response)
         sdp = response.sdp
         if sdp is not None and (self.offerless or not self.media.heard(sdp)):
             sdp = None  # an offer in an unreliable response cannot be answered (RFC 3261 13.2.1)
-        if sdp is not None:
-            self._early_answer = response.to_tag, sdp
-        return [Progress(response.status, sdp)]
+        if sdp is not None and tag in self._rung:
+            self._early_answers[tag] = sdp
+        return [Progress(response.status, sdp, tag if sdp is not None else "")]
+
+    def _early_dialog(self, tag: str) -> _Early | None:
+        """The early dialog that the last provisional response with ``tag`` has made."""
+        early = self._early.get(tag)
+        response = self._rung.get(tag)
+        if early is not None or response is None or self._invite is None:
+            return early
+        try:
+            dialog = uac_dialog(self._invite, response, self.invitation.flow)
+        except DialogError:
+            return None
+        exchange = OfferAnswer(self.exchange.state)
+        early = self._early[tag] = _Early(dialog, self.media.fork(), exchange)
+        return early
+
+    def _acknowledge(self, early: _Early, number: int, response: Response) -> list[Output]:
+        """Take a reliable response in its order, and send PRACK for it (RFC 3262 section 4)."""
+        if early.received and number != early.received + 1:
+            return []  # repeated, or one before it is missing and will be repeated
+        early.received = number
+        tag = early.dialog.remote_tag
+        with self._within(early):
+            self._learn(response)
+            rack = ("RAck", f"{number} {response.cseq[0]} INVITE")
+            prack = self._send("PRACK", self._key("prack"), headers=(rack,))
+        sdp = None if early.settled else response.sdp
+        if sdp is not None and early.media.heard(sdp):
+            early.settled = True  # this is the answer, whatever may come with the 2xx
+            early.exchange.closed()
+        else:
+            sdp = None
+        return [prack, Progress(response.status, sdp, tag if sdp is not None else "")]
+
+    def _told_early(self, early: EarlyDialog, outputs: list[Output]) -> list[Output]:
+        """A new description before the answer is one more preview."""
+        if self.state is not LegState.EARLY:
+            return outputs
+        told: list[Output] = []
+        for output in outputs:
+            match output:
+                case Updated(sdp) | Answered(sdp):
+                    told.append(Progress(183, sdp, early.dialog.remote_tag))
+                case OfferFailed():
+                    pass
+                case _:
+                    told.append(output)
+        return told
+
+    def matches(self, message: Request) -> bool:
+        """As for every leg; before the answer any of the early dialogs will do."""
+        if self.state is not LegState.EARLY:
+            return super().matches(message)
+        return (
+            message.call_id == self.invitation.call_id
+            and message.to_tag == self._tag
+            and (message.from_tag or "") in self._rung
+        )
+
+    def receive_request(self, key: str, request: Request) -> list[Output]:
+        """A request within the dialog, or within one of the early ones."""
+        if self.state is not LegState.EARLY:
+            return super().receive_request(key, request)
+        early = self._early_dialog(request.from_tag or "")
+        if early is None or request.method == "BYE":
+            return [SendResponse(key, self._response(request, 481))]
+        if request.method in _WITH_AN_ANSWER:
+            return [SendResponse(key, self._response(request, 480))]
+        with self._within(early):
+            out = super().receive_request(key, request)
+        return self._told_early(early, out)
 
     def _success(self, response: Response) -> list[Output]:
         assert self._invite is not None
         if self.state is not LegState.EARLY:
-            if self.dialog is None or response.to_tag != self.dialog.remote_tag:
+            if self._won is None or (response.to_tag or "") != self._won:
                 return self._dismiss(response)
             ack = self._acks.get(self._invite_key)
             return [] if ack is None else [SendAck(ack)]  # none: it waits for the answer
         try:
-            self.dialog = uac_dialog(self._invite, response, self.invitation.flow)
+            dialog = self._dialog_of(response)
         except DialogError as error:
             return [*self._dismiss(response), *self._refused(502, f"The 200 is unusable: {error}")]
+        self._won = tag = response.to_tag or ""
+        early = self._early.get(tag)
+        out = self._answered_in(early)
+        self.dialog = dialog
         self.state = LegState.UP
         self._learn(response)
-        self.exchange.closed()
-        if self.offerless:
-            return self._offered(response)
-        out: list[Output] = [self._ack(self._invite_key, self._cseq)]
-        answer = response.sdp
-        if answer is None and self._early_answer is not None:
-            tag, early = self._early_answer
-            answer = early if tag == response.to_tag else None
+        settled = early is not None and early.settled
+        answer = self._early_answers.get(tag)
+        self._rung.clear()
+        self._early_answers.clear()
+        if settled:
+            answer = self.media.last_heard
+        else:
+            self.exchange.closed()
+            if self.offerless:
+                return out + self._offered(response)
+            answer = response.sdp or answer
+        out.append(self._ack(self._invite_key, self._cseq))
         if self._cancelled is not None:
             return out + self._given_up()
-        if answer is None or not self.media.heard(answer):
+        if answer is None or not (settled or self.media.heard(answer)):
             return out + self._unusable()
         return [*out, *self.session.agreed(response), Up(), Answered(answer)]
+
+    def _dialog_of(self, response: Response) -> DialogState:
+        """The dialog that a 2xx makes or confirms (13.2.2.4). Raises DialogError."""
+        assert self._invite is not None
+        dialog = uac_dialog(self._invite, response, self.invitation.flow)
+        early = self._early.get(response.to_tag or "")
+        if early is None:
+            return dialog
+        before = early.dialog
+        return attrs.evolve(dialog, local_seq=before.local_seq, remote_seq=before.remote_seq)
 
     def _offered(self, response: Response) -> list[Output]:
         """The 2xx to an INVITE without SDP: its ACK waits for our answer."""
@@ -257,7 +387,7 @@ class UacLeg(InviteUsage):
         if key in self._strays:
             return [SendAck(self._strays[key])]
         try:
-            dialog = uac_dialog(self._invite, response, self.invitation.flow)
+            dialog = self._dialog_of(response)
         except DialogError:
             dialog = makeshift_dialog(self._invite, response, self.invitation.flow)
         body = self._held_for(response) if self.offerless else b""

@@ -43,6 +43,8 @@ class InviteUsage(PeerRequests):
         super().__init__(local, media)
         self._update: str | None = None
         """Key of our refreshing UPDATE that has no final response."""
+        self._untimed = ""
+        """Key of an UPDATE that went out before the answer, and settles no session timer."""
 
     # -- what the call wants -------------------------------------------------------------------
 
@@ -102,6 +104,8 @@ class InviteUsage(PeerRequests):
             return self._gone()
         if key == self._reinvite:
             self._reinvite = None
+            self.media.refused()
+            self.exchange.closed()
             return self._end(status, lost)
         if key in self._relays:
             self._relays.discard(key)
@@ -133,7 +137,7 @@ class InviteUsage(PeerRequests):
     # -- our re-INVITE, or UPDATE with an offer ------------------------------------------------
 
     def _propose(self, intent: Intent) -> list[Output]:
-        if self.state is not LegState.UP:
+        if not self._negotiable:
             return []
         if not self.exchange.propose(intent, blocked=self._accepted is not None):
             return []
@@ -151,7 +155,11 @@ class InviteUsage(PeerRequests):
                 self.exchange.closed()
                 return effects_first([OfferFailed(488, intent.sdp), *self._go_on()])
         self._reinvite = self._key("reinvite")
-        headers = (("Allow", ALLOW), ("Supported", "timer"), *self.session.headers())
+        headers: tuple[Header, ...] = (("Allow", ALLOW), ("Supported", "timer"))
+        if self.state is LegState.UP:
+            headers += self.session.headers()
+        else:
+            self._untimed = self._reinvite
         method = "UPDATE" if intent.update and "UPDATE" in self.peer_allows else "INVITE"
         return [self._send(method, self._reinvite, headers=headers, body=body)]
 
@@ -159,9 +167,11 @@ class InviteUsage(PeerRequests):
         status = response.status
         if status < 300:
             return self._reinvite_accepted(key, response)
-        if self.state is not LegState.UP:
+        if not self._negotiable:
             return []
         if status in (481, 408):
+            self.media.refused()
+            self.exchange.closed()
             return self._lost(status)
         if status == 491 or (status == 500 and response.get("Retry-After") is not None):
             return self._collided(response)
@@ -183,8 +193,9 @@ class InviteUsage(PeerRequests):
 
     def _reinvite_accepted(self, key: str, response: Response) -> list[Output]:
         self._learn(response)
-        up = self.state is LegState.UP
-        out = self.session.agreed(response) if up else []
+        up = self._negotiable
+        timed = self.state is LegState.UP and key != self._untimed
+        out = self.session.agreed(response) if timed else []
         number = response.cseq[0]
         sdp = response.sdp
         asked = self.exchange.state is Exchange.ASKED

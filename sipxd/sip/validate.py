@@ -12,7 +12,7 @@ from sipxd.sip.headers import HeaderError, is_token, parse_name_addr, parse_numb
 from sipxd.sip.message import Header, Message, Request, Response
 from sipxd.sip.uri import UriError, parse_uri
 
-SUPPORTED_EXTENSIONS = frozenset({"timer", "path"})
+SUPPORTED_EXTENSIONS = frozenset({"timer", "path", "100rel"})
 """Option tags that a peer may require of us."""
 
 _NEEDED = ("Via", "From", "To", "Call-ID", "CSeq")

@@ -53,7 +53,7 @@ def test_the_invite_says_who_calls_whom_and_what_we_can() -> None:
     assert invite.to_tag is None
     assert invite.from_tag
     assert invite.cseq == (1, "INVITE")
-    assert invite.get("Supported") == "timer"  # an INVITE without SDP must not advertise 100rel
+    assert invite.get("Supported") == "timer, 100rel"
     assert invite.get("Session-Expires") == "1800"
     assert invite.sdp is not None
     assert parse(invite.sdp).origin is not None
@@ -165,7 +165,7 @@ def test_an_early_answer_counts_where_the_2xx_of_the_same_branch_has_none() -> N
     leg = uac()
     sent = rung(leg, sdp(5000))
     early = leg.receive_response(sent.key, reply(sent.request, 183, sdp(4002)))
-    assert early == [Progress(183, sdp(4002))]
+    assert early == [Progress(183, sdp(4002), "peer")]
     out = leg.receive_response(sent.key, reply(sent.request, 200))
     assert one(out, Answered) == Answered(sdp(4002))
 
