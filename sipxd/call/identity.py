@@ -28,8 +28,15 @@ class Caller:
     display: str = ""
     private: bool = False
     """He does not want to be known to whom he calls."""
-    diverted_by: str = ""
-    """The number of the user who sent the call on; empty: nobody did."""
+    outside: bool = False
+    """He is no user of ours: his number is shown as it came."""
+    sent_on_by: str = ""
+    """The number of the user who sends his call on, and for whom it is made; empty: nobody does."""
+
+    @property
+    def payer(self) -> str:
+        """The number of the user for whom the call is made."""
+        return self.sent_on_by or self.number
 
 
 @attrs.frozen
@@ -56,10 +63,11 @@ def within_house(caller: Caller, domain: str, to: str) -> Shown:
 def through_proxy(caller: Caller, domain: str, to: str) -> Shown:
     """What the outbound proxy is shown.
 
-    From stays the user's own even where he wants to be hidden: a PBX refuses another one than that
-    of the credentials.
+    From is the user for whom the call is made, even where somebody else calls or he wants to be
+    hidden: a PBX refuses another one than that of the credentials.
     """
-    from_ = _address(caller.number, domain, caller.display)
+    display = caller.display or (caller.number if caller.sent_on_by else "")
+    from_ = _address(caller.payer, domain, display)
     return Shown(Identity(from_, f"<{to}>"), (HIDE,) if caller.private else ())
 
 
@@ -68,9 +76,12 @@ def through_gateway(
 ) -> Shown:
     """What a gateway is shown, by its rules; ``called`` is the number as sent to it.
 
-    A call for help never hides where it comes from.
+    Of a call that was sent on it is shown the first caller where it is told who sent it on, else
+    the user who did.  A call for help never hides where it comes from.
     """
     domain = gateway.domain_or_host
+    if caller.sent_on_by and not gateway.diversion:
+        caller = Caller(caller.sent_on_by, private=caller.private)
     hidden = (caller.private or gateway.privacy != NOT_PRIVATE) and not emergency
     # An account in From is the provider's own condition, and its number is not the caller's.
     nameless = gateway.privacy == ANONYMOUS or (caller.private and gateway.caller_id == USER)
@@ -80,8 +91,8 @@ def through_gateway(
         headers.append(("P-Asserted-Identity", asserted))
     if hidden:
         headers.append(HIDE)
-    if gateway.diversion and caller.diverted_by:
-        diverting = _address(gateway.caller(caller.diverted_by), domain)
+    if caller.sent_on_by:
+        diverting = _address(gateway.caller(caller.sent_on_by), domain)
         headers.append(("Diversion", f"{diverting};reason=unknown"))
     from_ = NOBODY if hidden and nameless else _as_told(gateway, gateway.caller_id, caller)
     return Shown(Identity(from_, _address(called, domain)), tuple(headers))
@@ -91,7 +102,8 @@ def _as_told(gateway: Gateway, rule: str, caller: Caller) -> str:
     """The address that a rule of the gateway gives."""
     domain = gateway.domain_or_host
     if rule == USER:
-        return _address(gateway.caller(caller.number), domain, caller.display)
+        number = caller.number if caller.outside else gateway.caller(caller.number)
+        return _address(number, domain, caller.display)
     return _address(gateway.username if rule == ACCOUNT else rule, domain)
 
 

@@ -22,6 +22,7 @@ from sipxd.directory.gateway import Gateway
 from sipxd.sip.message import Request
 
 ANN = Caller("201", 'Ann "A" Lee')
+SENT_ON = Caller("+4917", "Zoe", outside=True, sent_on_by="202")
 SECRET = Caller("201", "Ann Lee", private=True)
 
 
@@ -47,10 +48,14 @@ def gateway(**rules: Any) -> Gateway:
          {"P-Asserted-Identity": "<sip:acct@sip.example.net>", "Privacy": "id"}),
         ({}, SECRET, NOBODY, {"Privacy": "id"}),
         ({"caller_id": "account"}, SECRET, "<sip:acct@sip.example.net>", {"Privacy": "id"}),
-        ({"diversion": True}, Caller("+49", diverted_by="202"), "<sip:+49@sip.example.net>",
-         {"Diversion": "<sip:202@sip.example.net>;reason=unknown"}),
+        ({"diversion": True, "caller_prepend": "9"}, SENT_ON,
+         '"Zoe" <sip:+4917@sip.example.net>',
+         {"Diversion": "<sip:9202@sip.example.net>;reason=unknown"}),
+        ({"diversion": True, "caller_prepend": "9"}, Caller("201", sent_on_by="202"),
+         "<sip:9201@sip.example.net>",
+         {"Diversion": "<sip:9202@sip.example.net>;reason=unknown"}),
         ({"diversion": True}, Caller("201"), "<sip:201@sip.example.net>", {}),
-        ({}, Caller("201", diverted_by="202"), "<sip:201@sip.example.net>", {}),
+        ({"caller_prepend": "9"}, SENT_ON, "<sip:9202@sip.example.net>", {}),
     ],
 )  # fmt: skip
 def test_a_gateway_is_shown_what_its_rules_say(
@@ -82,6 +87,8 @@ def test_the_pbx_is_shown_the_user_of_the_credentials_always() -> None:
     hidden = through_proxy(SECRET, "example.org", "sip:202@example.org")
     assert hidden.identity.from_ == '"Ann Lee" <sip:201@example.org>'
     assert hidden.headers == (HIDE,)
+    sent_on = through_proxy(SENT_ON, "example.org", "sip:203@example.org")
+    assert sent_on.identity.from_ == '"Zoe" <sip:202@example.org>'
 
 
 @pytest.mark.parametrize(
