@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sipxd.sip import digest
 from sipxd.sip import leg as sip
 from sipxd.sip.credentials import Authorizer
+from sipxd.sip.dialog import DialogState
 from sipxd.sip.flow import Flow
 from sipxd.sip.leg import Local, Output, Progress, SendAck, SendRequest, SendResponse
 from sipxd.sip.message import Header, Request, Response, respond
@@ -180,8 +181,9 @@ class Peer:
         headers: Iterable[Header] = (),
         cseq: int | None = None,
         contact: str = PEER_CONTACT,
+        dialog: DialogState | None = None,
     ) -> Request:
-        dialog = self.leg.dialog
+        dialog = dialog or self.leg.dialog
         assert dialog is not None
         if cseq is None:
             self.cseq += 1

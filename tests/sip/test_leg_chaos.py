@@ -11,7 +11,7 @@ from legkit import DTLS, EVENTS, FLOW, Peer, authorizer, challenge, invite, loca
 
 from sipxd.sip import leg as sip
 from sipxd.sip.leg import Output, Progress, Relayed
-from sipxd.sip.message import Header, Request
+from sipxd.sip.message import Header, Request, Response
 from sipxd.sip.sdp import MAX_MEDIA
 from sipxd.sip.uac import UacLeg
 from sipxd.sip.uas import UasLeg
@@ -24,10 +24,13 @@ BODIES = st.sampled_from(
 OURS = st.sampled_from([sdp(5000), sdp(5002), sdp(5000, "inactive"), HUGE, b"nonsense"])
 METHODS = st.sampled_from(["INVITE", "INVITE", "INVITE", "UPDATE", "UPDATE", "INFO", "INFO"])
 OTHER_METHODS = st.sampled_from(["MESSAGE", "OPTIONS", "NOTIFY", "REFER", "BYE", "PRACK"])
+EARLY_METHODS = st.sampled_from(["PRACK", "PRACK", "UPDATE", "UPDATE", "INFO", "INVITE", "REFER"])
 STATUSES = st.sampled_from(
     [100, 180, 183, 200, 202, 302, 401, 407, 408, 422, 481, 486, 487, 488, 491, 500, 501, 503, 603]
 )
-TIMERS = st.sampled_from(["2xx", "ack", "glare", "held", "refresh", "expire", "unknown"])
+TIMERS = st.sampled_from(
+    ["2xx", "ack", "glare", "held", "refresh", "expire", "reliable", "reliable-1", "unknown"]
+)
 TAGS = st.sampled_from(["peer", "fork"])
 HEADERS: st.SearchStrategy[tuple[Header, ...]] = st.sampled_from(
     [
@@ -41,9 +44,14 @@ HEADERS: st.SearchStrategy[tuple[Header, ...]] = st.sampled_from(
         (("Supported", "timer"), ("Session-Expires", "20")),
         (("Record-Route", "<sip:p;lr>"),),
         (("Record-Route", "nonsense"),),
+        (("Require", "100rel"), ("RSeq", "7"), ("Allow", "UPDATE")),
+        (("Require", "100rel"), ("RSeq", "8")),
         (challenge(),),
         (challenge("n2", more=", stale=true"), challenge(proxy=True)),
     ]
+)
+RELIABILITY: st.SearchStrategy[Header] = st.sampled_from(
+    [("Require", "100rel"), ("Supported", "100rel"), ("Supported", "timer")]
 )
 NUMBERS = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 7])
 """Which of several things, counted from the newest."""
@@ -60,7 +68,12 @@ STEPS = st.one_of(
     st.tuples(st.just("relay"), NUMBERS),
     st.tuples(st.just("respond"), NUMBERS, STATUSES),
     st.tuples(st.just("hang_up")),
-    st.tuples(st.just("ring"), BODIES, TAGS),
+    st.tuples(st.just("ring"), BODIES, TAGS, TAGS),
+    st.tuples(st.just("ring"), BODIES, TAGS, TAGS),
+    st.tuples(st.just("early"), EARLY_METHODS, BODIES, NUMBERS, OFTEN),
+    st.tuples(st.just("early"), EARLY_METHODS, BODIES, NUMBERS, OFTEN),
+    st.tuples(st.just("reliable"), st.sampled_from([7, 7, 8, 9]), BODIES, TAGS),
+    st.tuples(st.just("reliable"), st.sampled_from([7, 7, 8, 9]), BODIES, TAGS),
     st.tuples(st.just("accept"), OURS, TAGS),
     st.tuples(st.just("refuse")),
     st.tuples(st.just("cancel")),
@@ -102,6 +115,9 @@ class Storm:
         self.to_relay: list[tuple[str, Request]] = []
         self.gone = False
         self.serial = 0
+        self.reliable: dict[str | None, Response] = {}
+        """The last reliable response of ours, by To-tag."""
+        self.unacknowledged: set[str | None] = set()
 
     def note(self, outputs: list[Output]) -> None:
         seen_event = False
@@ -131,6 +147,7 @@ class Storm:
             case sip.SendResponse(key, response):
                 response.encode()
                 assert key in self.asked
+                self.note_reliable(response)
                 if response.status >= 200:
                     self.answers[key] += 1
                     repeated = response.cseq[1] == "INVITE" and response.status < 300
@@ -155,6 +172,56 @@ class Storm:
                 assert not unanswered
             case _:
                 assert not self.gone or not isinstance(output, EVENTS), output
+
+    def note_reliable(self, response: Response) -> None:
+        """Reliable responses are numbered in each dialog, and wait for each other."""
+        tag, number = response.to_tag, response.get("RSeq")
+        if response.cseq[1] != "INVITE":
+            return
+        if response.status >= 200:
+            if response.status < 300 and tag in self.unacknowledged:
+                assert not self.reliable[tag].body
+            return
+        assert (number is not None) or not isinstance(self.leg, UasLeg) or not self.requires()
+        last = self.reliable.get(tag)
+        if number is None or response is last:
+            return
+        if last is not None:
+            assert tag not in self.unacknowledged
+            assert int(number) == int(last.get("RSeq") or "") + 1
+        self.reliable[tag] = response
+        self.unacknowledged.add(tag)
+
+    def requires(self) -> bool:
+        assert isinstance(self.leg, UasLeg)
+        return self.leg.request.get("Require") == "100rel"
+
+    def early(self, method: str, body: bytes, number: int, right: bool) -> None:
+        """A request of the peer within one of the early dialogs."""
+        leg = self.leg
+        assert isinstance(leg, UacLeg | UasLeg)
+        if isinstance(leg, UasLeg):
+            dialogs = [early.dialog for early in leg._early]
+        else:
+            found = [leg._early_dialog(tag) for tag in leg._rung]
+            dialogs = [early.dialog for early in found if early is not None]
+        if not dialogs or self.gone:
+            return
+        dialog = dialogs[number % len(dialogs)]
+        last = self.reliable.get(dialog.local_tag)
+        rack = "1 1 INVITE"
+        if right and last is not None:
+            rack = f"{last.get('RSeq')} 1 INVITE"
+        peer = Peer(leg, cseq=dialog.remote_seq)
+        request = peer.request(method, body, headers=[("RAck", rack)], dialog=dialog)
+        if not leg.matches(request):
+            return
+        self.serial += 1
+        key = f"early-{self.serial}"
+        self.asked[key] = request
+        if method == "PRACK" and right:
+            self.unacknowledged.discard(dialog.local_tag)
+        self.note(leg.receive_request(key, request))
 
     def step(self, step: tuple[Any, ...]) -> None:
         leg = self.leg
@@ -198,8 +265,16 @@ class Storm:
                 key = sorted(self.open)[-1 - number % len(self.open)]
                 self.open.discard(key)
                 self.note(leg.request_failed(key, status))
-            case ("ring", body, branch) if isinstance(leg, UasLeg):
-                self.note(leg.ring(Progress(183, body or None), branch))
+            case ("ring", body, branch, fork) if isinstance(leg, UasLeg):
+                self.note(leg.ring(Progress(183, body or None, fork), branch))
+            case ("early", method, body, number, right):
+                self.early(method, body, number, right)
+            case ("reliable", number, body, tag):
+                invites = [k for k in self.open if self.sent[k].method == "INVITE"]
+                if invites:
+                    marks = (("Require", "100rel"), ("RSeq", str(number)), ("Allow", "UPDATE"))
+                    ringing = reply(self.sent[invites[0]], 183, body, tag=tag, headers=marks)
+                    self.note(leg.receive_response(invites[0], ringing))
             case ("accept", body, branch) if isinstance(leg, UasLeg):
                 self.note(leg.accept(body, branch))
             case ("refuse",) if isinstance(leg, UasLeg):
@@ -275,10 +350,13 @@ def test_an_outgoing_leg_keeps_its_promises(offerless: bool, steps: list[tuple[A
 
 
 @settings(max_examples=250, deadline=None)
-@given(st.booleans(), st.lists(STEPS, min_size=5, max_size=30))
-def test_an_incoming_leg_keeps_its_promises(offerless: bool, steps: list[tuple[Any, ...]]) -> None:
-    request = invite(b"" if offerless else sdp(4000))
-    storm = Storm(UasLeg(local(), "invite", request, FLOW), "invite")
+@given(st.booleans(), RELIABILITY, st.lists(STEPS, min_size=5, max_size=30))
+def test_an_incoming_leg_keeps_its_promises(
+    offerless: bool, header: Header, steps: list[tuple[Any, ...]]
+) -> None:
+    headers = [header, ("Allow", "INVITE, UPDATE")]
+    request = invite(b"" if offerless else sdp(4000), headers=headers)
+    storm = Storm(UasLeg(local(), "invite", request, FLOW, authorizer()), "invite")
     for step in steps:
         storm.step(step)
     storm.finish()
@@ -287,7 +365,7 @@ def test_an_incoming_leg_keeps_its_promises(offerless: bool, steps: list[tuple[A
 @settings(max_examples=250, deadline=None)
 @given(st.lists(STEPS, min_size=5, max_size=40))
 def test_a_leg_that_is_up_keeps_its_promises(steps: list[tuple[Any, ...]]) -> None:
-    leg = uac()
+    leg = uac(authorizer=authorizer())
     storm = Storm(leg, None)
     storm.note(leg.start(sdp(5000)))
     storm.step(("response", 0, 200, sdp(4000), "peer", (("Allow", "INVITE, UPDATE"),), True))
