@@ -126,10 +126,10 @@ def split_list(value: str) -> list[str]:
 
 
 def unquote(text: str) -> str:
-    """The content of a quoted string; other text is returned as it is."""
+    """The content of a quoted string, without NULs; other text is returned as it is."""
     if len(text) < 2 or text[0] != '"' or text[-1] != '"':
         return text
-    inner = text[1:-1]
+    inner = text[1:-1].replace("\\\0", "")  # legal as a quoted pair, and fatal to databases
     if "\\" not in inner:
         return inner
     out: list[str] = []
@@ -268,7 +268,9 @@ def _split_address(value: str) -> tuple[str, str, str]:
         uri, bracket, parameters = tail.partition(">")
         if not bracket:
             raise HeaderError("an angle bracket is not closed")
-        return display, uri.strip(), parameters
+        if uri != uri.strip():
+            raise HeaderError("blanks stand inside the angle brackets")
+        return display, uri, parameters
     uri, semicolon, parameters = rest.partition(";")
     uri = uri.strip()
     if not uri or any(c in uri for c in ",? \t"):
@@ -320,6 +322,9 @@ def split_host_port(text: str) -> tuple[str, int | None]:
         host, bracket, rest = text.partition("]")
         if not bracket:
             raise HeaderError("an IPv6 address is not closed")
+        if "." in host:
+            # RFC 3261's grammar puts a colon too many before an IPv4 part (RFC 5118 section 4.10).
+            host = host.replace(":::", "::")
         host += "]"
         rest = rest.strip()
         if not rest:

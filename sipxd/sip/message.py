@@ -251,8 +251,8 @@ def parse_message(data: bytes) -> Request | Response:
         text = text.replace("\r\n", "\n").replace("\n", "\r\n")
     if "\r\n " in text or "\r\n\t" in text:
         text = _unfold(text)
-    if "\0" in text:
-        raise ParseError("the head holds a NUL")
+    if "\0" in text and "\0" in text.replace("\\\0", ""):
+        raise ParseError("the head holds a NUL that is not quoted")
     lines = text.split("\r\n")
     if len(lines) > MAXIMUM_HEADERS + 1:
         raise ParseError(f"there are more than {MAXIMUM_HEADERS} header lines")
@@ -297,6 +297,9 @@ def _with_start_line(line: str, headers: list[Header], body: bytes) -> Request |
         return Response(int(code), reason, version, headers=headers, body=body)
     method, _, rest = line.partition(" ")
     uri, _, version = rest.rpartition(" ")
+    if not version:  # blanks at the end belong to the version, for the validator to see
+        uri, _, version = rest.rstrip(" ").rpartition(" ")
+        version = f"{version} "
     if not method or not uri or version[:4].lower() != "sip/" or len(line) > MAXIMUM_LINE:
         raise ParseError("the first line is neither a request line nor a status line")
     return Request(method, uri, version, headers=headers, body=body)

@@ -10,6 +10,7 @@ import attrs
 
 from sipxd.sip.headers import HeaderError, is_token, parse_name_addr, parse_number, parse_via
 from sipxd.sip.message import Header, Message, Request, Response
+from sipxd.sip.transaction import BRANCH_PREFIX
 from sipxd.sip.uri import UriError, parse_uri
 
 SUPPORTED_EXTENSIONS = frozenset({"timer", "path", "100rel"})
@@ -62,6 +63,8 @@ def _check_common(message: Message) -> str | None:
         return str(error)
     if not via.host:
         return "Via has no sent-by"
+    if via.branch == BRANCH_PREFIX:
+        return "the branch of Via names no transaction"
     if isinstance(message, Request) and method != message.method:
         return "CSeq and request line name different methods"
     return None
@@ -70,6 +73,8 @@ def _check_common(message: Message) -> str | None:
 def validate_request(request: Request) -> Refusal | None:
     """The refusal that ``request`` is owed, or None where it is fit to be worked on."""
     if request.version.lower() != "sip/2.0":
+        if request.version.endswith(" "):
+            return Refusal(400, "Bad Request: blanks stand at the end of the request line")
         return Refusal(505, "Version Not Supported")
     if not is_token(request.method):
         return Refusal(400, "Bad Request: the method is not a token")
@@ -103,6 +108,10 @@ def validate_request(request: Request) -> Refusal | None:
         for contact in contacts:
             if contact != "*" or request.method != "REGISTER":
                 parse_uri(parse_name_addr(contact).uri)
+        if request.method == "REGISTER":
+            address = parse_name_addr(request.require("To")).uri
+            if parse_uri(address).scheme not in ("sip", "sips"):
+                return Refusal(400, "Bad Request: only SIP and SIPS addresses are registered")
     except (HeaderError, UriError) as error:
         return Refusal(400, f"Bad Request: {error}")
     if unsupported:
@@ -113,15 +122,28 @@ def validate_request(request: Request) -> Refusal | None:
 
 
 def _check_session_request(request: Request, contacts: int) -> Refusal | None:
-    """What only INVITE and UPDATE must fulfil: one Contact, a body that we can read."""
-    if contacts != 1:
+    """What only INVITE and UPDATE must fulfil: one Contact, a body that we can read and write.
+
+    One of RFC 2543, known by its branch, may go without Contact (RFC 4475 section 3.4.1).
+    """
+    if contacts != 1 and (contacts or request.via.branch.startswith(BRANCH_PREFIX)):
         return Refusal(400, "Bad Request: exactly one Contact is needed")
     encoding = (request.get("Content-Encoding") or "identity").strip().lower()
     if encoding != "identity":
         return Refusal(415, "Unsupported Media Type", (("Accept-Encoding", "identity"),))
     if request.body and request.sdp is None:
         return Refusal(415, "Unsupported Media Type", (("Accept", "application/sdp"),))
+    if request.method == "INVITE" and not _accepts_sdp(request):
+        return Refusal(406, "Not Acceptable")
     return None
+
+
+def _accepts_sdp(request: Request) -> bool:
+    """Whether an answer of ours can be read (RFC 3261 section 20.1)."""
+    if request.get("Accept") is None:
+        return True
+    ranges = {each.partition(";")[0].strip().lower() for each in request.tokens("Accept")}
+    return not ranges.isdisjoint(("application/sdp", "application/*", "*/*"))
 
 
 def validate_response(response: Response) -> str | None:

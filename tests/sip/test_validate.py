@@ -127,6 +127,34 @@ def test_a_register_may_remove_every_contact() -> None:
     assert status(invite({"Contact": None}, method="OPTIONS")) is None
 
 
+def test_a_branch_that_is_only_the_cookie_names_no_transaction() -> None:
+    assert status(invite({"Via": "SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK"})) == 400
+
+
+def test_blanks_at_the_end_of_the_request_line_are_refused() -> None:
+    assert status(invite(version="SIP/2.0 ")) == 400
+
+
+def test_only_sip_addresses_are_registered() -> None:
+    assert status(invite({"To": "isbn:2983792873"}, method="REGISTER")) == 400
+    assert status(invite({"To": "<tel:+491>"}, method="REGISTER")) == 400
+    assert status(invite({"To": "<tel:+491>"})) is None
+
+
+def test_a_caller_must_accept_session_descriptions() -> None:
+    assert status(invite({"Accept": "text/plain, application/pidf+xml"})) == 406
+    assert status(invite({"Accept": "text/plain, APPLICATION/SDP;q=0.5"})) is None
+    assert status(invite({"Accept": "*/*"})) is None
+    assert status(invite({"Accept": "text/plain"}, method="OPTIONS")) is None
+
+
+def test_an_old_caller_may_give_no_contact() -> None:
+    old = {"Via": "SIP/2.0/UDP 10.0.0.2", "Contact": None}
+    assert status(invite(old)) is None
+    assert status(invite({"Contact": None})) == 400
+    assert status(invite(old | {"Contact": "<sip:a@b>, <sip:c@d>"})) == 400
+
+
 def test_responses_are_looked_at_too() -> None:
     answer = respond(invite(), 200, to_tag="b")
     assert validate_response(answer) is None
