@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sipxd.call.bridge import Bridge
 from sipxd.call.call import Destination, Phase, refusal_sentence
-from sipxd.call.effects import Accept, Answer, Effect, Record, Refuse, ShowProgress
+from sipxd.call.effects import Accept, Answer, Effect, Offer, Record, Refuse, ShowProgress
 from sipxd.call.record import CallState, Cause, Side
 from sipxd.call.transferable import TransferableCall
 from sipxd.sip.leg import Answered, Event, OfferFailed, Progress, Updated
@@ -20,31 +20,50 @@ class PhoneCall(TransferableCall):
         self, near: str, offer: bytes | None, destination: Destination, user: str = ""
     ) -> None:
         super().__init__(near, destination, user)
-        self._offer = offer
+        self._offer = self._said = offer
+        self._previewing: set[str] = set()
+        """The legs of which the caller was shown media."""
 
     def start(self) -> list[Effect]:
         """Ring the destination."""
         return self._ring_far(self._offer)
 
     def _far_progress(self, leg: str, progress: Progress) -> list[Effect]:
+        if progress.sdp is not None:
+            self._previewing.add(leg)
         return [ShowProgress(self.near, progress, leg)]
+
+    def _early_event(self, leg: str, event: Event) -> list[Effect]:
+        """The caller's media may change before anybody answers (RFC 3311)."""
+        match event:
+            case Updated(sdp):
+                self._said = sdp
+                return [Offer(far, sdp, update=True) for far in sorted(self._previewing)]
+            case Answered(sdp):
+                self._said = sdp
+                return []
+            case _:
+                return []
 
     def _far_up(self, leg: str, sdp: bytes, *, offered: bool) -> list[Effect]:
         bridge = Bridge(self.near, leg)
         bridge.said[leg] = sdp
         bridge.shown[self.near] = sdp
         accept = Accept(self.near, sdp, leg)
-        if offered or self._offer is None:
+        if offered or self._offer is None or self._said is None:
             # The caller's answer comes with his ACK; the winner's own ACK waits for it.
             self.phase = Phase.JOINING
             self._bridge = bridge
             return [accept, Record("call.answered", now=("answered",))]
-        bridge.said[self.near] = self._offer
+        bridge.said[self.near] = self._said
         bridge.shown[leg] = self._offer
         self._bridge = bridge
         self.phase = Phase.BRIDGED
         changes = {"state": CallState.BRIDGED}
-        return [accept, Record("call.bridged", changes, now=("answered", "bridged"))]
+        bridged = Record("call.bridged", changes, now=("answered", "bridged"))
+        if self._said == self._offer:
+            return [accept, bridged]
+        return [accept, bridged, *self._bridged(bridge.updated(self.near, self._said))]
 
     def _bridge_event(self, leg: str, event: Event) -> list[Effect]:
         if self.phase is not Phase.JOINING:

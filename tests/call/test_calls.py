@@ -15,6 +15,7 @@ from sipxd.call.effects import (
     AnswerHeld,
     Effect,
     Identity,
+    Offer,
     Record,
     Refuse,
     Reject,
@@ -200,3 +201,20 @@ def test_every_offer_of_a_leg_gets_an_answer_or_a_refusal() -> None:
     call.leg_event("near", leg.Offered(sdp(902)))
     out = call.leg_event("far-1", leg.Answered(sdp(1000), sdp(902)))
     assert out == [Answer("near", sdp(1000))]
+
+
+def test_media_that_the_caller_changes_before_the_answer_reaches_who_answers() -> None:
+    call = PhoneCall("near", sdp(900), destination(3))
+    call.start()
+    call.leg_event("far-1", leg.Progress(183, sdp(1000)))
+    assert call.leg_event("near", leg.Updated(sdp(902))) == [Offer("far-1", sdp(902), update=True)]
+    out = call.leg_event("far-1", leg.Answered(sdp(1000)))
+    assert out[-1] == Offer("far-1", sdp(902))
+    assert call.leg_event("far-1", leg.Answered(sdp(1000), sdp(902))) == []
+
+
+def test_an_answer_to_new_early_media_is_the_callers_description() -> None:
+    call = PhoneCall("near", sdp(900), destination(3))
+    call.start()
+    assert call.leg_event("near", leg.Answered(sdp(902), sdp(1000))) == []
+    assert call.leg_event("far-1", leg.Answered(sdp(1000)))[-1] == Offer("far-1", sdp(902))
