@@ -1,7 +1,9 @@
 """The live table of registrations: which phones of a user can be rung, and over which flow.
 
 In memory, because every call looks here; written through, so that a REGISTER that was answered 200
-survives a restart.
+survives a restart.  A binding whose connection has ended is kept, but not shown: its phone can be
+rung again once it has registered anew, or (RFC 5626 section 5.3) where a connection to its Contact
+may be opened.
 """
 
 from __future__ import annotations
@@ -9,12 +11,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import attrs
 import sqlalchemy as sa
 from twisted.internet.defer import DeferredLock
 
 from sipxd import metrics
 from sipxd.directory.user import User
-from sipxd.sip.flow import Flow
+from sipxd.net.stack import SipStack
+from sipxd.service.keepalive import NatKeepalive
+from sipxd.sip.flow import Flow, reconnected
+from sipxd.sip.headers import parse_name_addr
 from sipxd.sip.message import Request
 from sipxd.sip.registrar import Binding, Registered, Rejected, active, register
 from sipxd.store import bindings as stored
@@ -30,6 +36,17 @@ class Registrations:
         self._now = now
         self._bindings: dict[int, tuple[Binding, ...]] = {}
         self._locks: dict[int, DeferredLock] = {}
+        self._stack: SipStack | None = None
+        self._keepalive: NatKeepalive | None = None
+
+    def join_stack(self, stack: SipStack) -> None:
+        """``stack`` knows which connections are open."""
+        self._stack = stack
+
+    def keep_alive(self, keepalive: NatKeepalive) -> None:
+        """``keepalive`` keeps the ways to phones behind NAT open."""
+        self._keepalive = keepalive
+        keepalive.take_up(list(self._bindings))
 
     async def load(self) -> None:
         """Take up what was stored before a restart."""
@@ -38,7 +55,27 @@ class Registrations:
 
     def of(self, user: User) -> tuple[Binding, ...]:
         """The bindings of ``user`` that hold now, the preferred ones first."""
-        return active(self._bindings.get(user.id, ()), self._now())
+        return self.of_id(user.id)
+
+    def of_id(self, user_id: int) -> tuple[Binding, ...]:
+        """The same by the user's id."""
+        bindings = active(self._bindings.get(user_id, ()), self._now())
+        if not any(binding.flow.connection for binding in bindings):
+            return bindings
+        return tuple(filter(None, map(self._reachable, bindings)))
+
+    def _reachable(self, binding: Binding) -> Binding | None:
+        """``binding`` with a flow that leads to its phone; None where there is none."""
+        flow = binding.flow
+        if not flow.connection or (self._stack is not None and self._stack.is_open(flow)):
+            return binding
+        uri = parse_name_addr(binding.path[0]).uri if binding.path else binding.uri
+        new = reconnected(flow, uri)
+        return None if new is None else attrs.evolve(binding, flow=new)
+
+    def all(self) -> list[Binding]:
+        """Every binding, of whomever."""
+        return [binding for bindings in self._bindings.values() for binding in bindings]
 
     async def register(self, user: User, request: Request, flow: Flow) -> Registered | Rejected:
         """Work off an authenticated REGISTER; the change is stored when this returns.
@@ -48,7 +85,8 @@ class Registrations:
         lock = self._locks.setdefault(user.id, DeferredLock())
         await lock.acquire()
         try:
-            existing = self._bindings.get(user.id, ())
+            # What cannot be reached any more takes no place from a phone that comes back.
+            existing = tuple(b for b in self._bindings.get(user.id, ()) if self._reachable(b))
             result = register(request, existing, flow, self._now(), self._limit)
             if isinstance(result, Rejected):
                 if result.status == 403:
@@ -56,6 +94,8 @@ class Registrations:
                 return result
             if result.changed:
                 await self._keep(user.id, result.bindings)
+                if self._keepalive is not None:
+                    self._keepalive.registered(user.id, result.bindings)
             return result
         finally:
             lock.release()
