@@ -111,6 +111,8 @@ class ClientTransactions:
         self._random = random
         self._counts = counts
         self._full = full
+        self.mark = f"{BRANCH_PREFIX}{random.getrandbits(32):08x}"
+        """What every branch of ours begins with, and no response that is not for us holds."""
         self._table: dict[str, ClientHandle] = {}
         self._by_flow: dict[Flow, dict[str, ClientHandle]] = {}
         """Those whose flow can end, by it."""
@@ -126,7 +128,7 @@ class ClientTransactions:
     def via(self, flow: Flow) -> tuple[str, str]:
         """A new branch, and the Via value with it for a request over ``flow``. Raises OSError."""
         transport = self._transports.find(flow)
-        branch = f"{BRANCH_PREFIX}{self._random.getrandbits(72):018x}"
+        branch = f"{self.mark}{self._random.getrandbits(72):018x}"
         sent_by = transport.sent_by(flow.host)
         return branch, f"SIP/2.0/{transport.transport} {sent_by};rport;branch={branch}"
 

@@ -31,8 +31,8 @@ from sipxd.sip.validate import Refusal, validate_request
 
 _log = Logger()
 
-RETRY_AFTER = 5
-"""Seconds after which a peer may try again when the table is full."""
+RETRY_AFTER = range(3, 11)
+"""Seconds after which a peer may try again when there is too much to do: not all at once."""
 DEFAULT_PORT = 5060
 
 
@@ -160,7 +160,9 @@ class ServerTransactions:
         handler: Handler,
         counts: Counter[str],
         full: Callable[[bool], bool],
+        let_in: Callable[[Flow], None],
     ) -> None:
+        self._let_in = let_in
         self._timers = timers
         self._transports = transports
         self._handler = handler
@@ -183,8 +185,11 @@ class ServerTransactions:
         self._run(entry, entry.machine.retransmission())
         return True
 
-    def receive(self, request: Request, digest: int, flow: Flow) -> None:
-        """A request has come in that is no retransmission octet by octet."""
+    def receive(self, request: Request, digest: int, flow: Flow, refusing: bool = False) -> None:
+        """A request has come in that is no retransmission octet by octet.
+
+        ``refusing``: there is too much to do for one that would begin something new.
+        """
         try:
             via = request.via
         except HeaderError:
@@ -201,6 +206,9 @@ class ServerTransactions:
         elif (entry := self._table.get(key := server_key(request))) is not None:
             self._counts["received_again"] += 1
             self._run(entry, entry.machine.retransmission())
+        elif refusing and request.to_tag is None and request.method != "CANCEL":
+            self._counts["overload_refused"] += 1
+            self._refuse(request, reply, _too_much(request))
         else:
             self._open(request, key, digest, flow, reply)
 
@@ -242,11 +250,7 @@ class ServerTransactions:
     def _open(self, request: Request, key: str, digest: int, flow: Flow, reply: Flow) -> None:
         if self._full(request.to_tag is not None):
             self._counts["server_table_full"] += 1
-            self._refuse(
-                request,
-                reply,
-                Refusal(503, "Service Unavailable", (("Retry-After", str(RETRY_AFTER)),)),
-            )
+            self._refuse(request, reply, _too_much(request))
             return
         method = request.method
         merge = None
@@ -261,8 +265,7 @@ class ServerTransactions:
             self._counts["answered_without_transaction"] += 1
             self._send(sender, reply)
             return
-        if flow.connection:
-            self._transports.keep(flow)
+        self._let_in(flow)
         reliable = self._transports.find(flow).reliable
         machine: ServerInvite | ServerNonInvite
         machine = ServerInvite(reliable) if method == "INVITE" else ServerNonInvite(reliable)
@@ -419,6 +422,11 @@ class ServerTransactions:
             if name == "G":
                 self._counts["retransmitted_responses"] += 1
             self._run(entry, entry.machine.timer(name))
+
+
+def _too_much(request: Request) -> Refusal:
+    seconds = RETRY_AFTER[hash(request.call_id) % len(RETRY_AFTER)]
+    return Refusal(503, "Service Unavailable", (("Retry-After", str(seconds)),))
 
 
 def stateless_tag(request: Request) -> str:

@@ -7,12 +7,14 @@ number of transports.  Nothing that comes from the wire makes it raise.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Literal
 
 from twisted.logger import Logger
 
 from sipxd.net.clients import ClientHandle, ClientTransactions, OnEvent, Random
+from sipxd.net.guard import Guard
+from sipxd.net.intake import Intake
 from sipxd.net.servers import Handler, ServerHandle, ServerTransactions
 from sipxd.net.timers import Clock, TimerQueue
 from sipxd.net.transport import Trace, Transport, Transports
@@ -34,11 +36,21 @@ class SipStack:
 
     ``limit`` is the number of transactions at which new requests get 503; those within dialogs are
     taken up to a quarter more, so that live calls can end.  ``counts`` counts what was dropped,
-    refused or sent again.
+    refused or sent again.  ``guard`` limits strangers; ``is_live`` and ``emergency`` say what is
+    urgent (`Intake`).
     """
 
     def __init__(
-        self, clock: Clock, timers: TimerQueue, handler: Handler, *, limit: int, random: Random
+        self,
+        clock: Clock,
+        timers: TimerQueue,
+        handler: Handler,
+        *,
+        limit: int,
+        random: Random,
+        guard: Guard | None = None,
+        is_live: Callable[[str], bool] = lambda user: False,
+        emergency: Collection[str] = (),
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._limit = limit
@@ -48,8 +60,19 @@ class SipStack:
             timers, self._transports, random, self.counts, self._full
         )
         self._servers = ServerTransactions(
-            timers, self._transports, handler, self.counts, self._full
+            timers, self._transports, handler, self.counts, self._full, self.prove
         )
+        self.guard = guard
+        self.intake = Intake(
+            clock,
+            self,
+            self.counts,
+            guard=guard,
+            is_live=is_live,
+            emergency=emergency,
+            mark=self._clients.mark,
+        )
+        self._clock = clock
 
     @property
     def client_count(self) -> int:
@@ -93,10 +116,6 @@ class SipStack:
         """Whether the connection that ``flow`` names, if any, is there still."""
         return self._transports.is_open(flow)
 
-    def keep(self, flow: Flow) -> None:
-        """The peer of ``flow`` has proven who it is: its connection may be idle for long."""
-        self._transports.keep(flow)
-
     def on_flow_closed(self, callback: Callable[[Flow], None]) -> None:
         """Call ``callback`` with the flow of each accepted connection that has ended."""
         self._on_closed.append(callback)
@@ -119,11 +138,23 @@ class SipStack:
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """One message has come in over ``flow``. Never raises."""
+        self.intake.receive(data, flow)
+
+    def work(self, data: bytes, flow: Flow) -> None:
+        """Work on a message now. Never raises."""
         try:
             self._receive(data, flow)
         except Exception:
             self.counts["receive_failed"] += 1
             _log.failure("A message could not be worked on")
+
+    def refuse(self, data: bytes, flow: Flow) -> None:
+        """Answer 503 to a message that would begin something new. Never raises."""
+        try:
+            self._receive(data, flow, refusing=True)
+        except Exception:
+            self.counts["receive_failed"] += 1
+            _log.failure("A message could not be refused")
 
     def misframed(self, broken: Broken, flow: Flow) -> None:
         """What came over ``flow`` cannot be divided into messages. Never raises."""
@@ -164,11 +195,19 @@ class SipStack:
         """
         self._clients.send(request, flow, switchable=switchable)
 
+    def prove(self, flow: Flow) -> None:
+        """The peer of ``flow`` has proven who it is: it is no stranger to the guard any more, and
+        its connection may be idle for long."""
+        if flow.connection:
+            self._transports.keep(flow)
+        if self.guard is not None:
+            self.guard.prove(flow, self._clock.seconds())
+
     def respond(self, handle: ServerHandle, response: Response) -> None:
         """Answer a request. A 2xx to an INVITE is sent again by giving it again."""
         self._servers.respond(handle, response)
 
-    def _receive(self, data: bytes, flow: Flow) -> None:
+    def _receive(self, data: bytes, flow: Flow, refusing: bool = False) -> None:
         if len(data) <= _KEEP_ALIVE and not data.strip(b"\r\n\t\0 "):
             return
         if self._transports.trace is not None:
@@ -182,7 +221,7 @@ class SipStack:
             self.counts["unparsable"] += 1
             return
         if isinstance(message, Request):
-            self._servers.receive(message, digest, flow)
+            self._servers.receive(message, digest, flow, refusing)
         else:
             self._clients.receive(message)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from twisted.logger import globalLogPublisher
 from world import World
 
+from sipxd.net.servers import RETRY_AFTER
 from sipxd.net.stack import ServerHandle
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Response, parse_message
@@ -268,7 +269,7 @@ def test_a_full_table_is_503_with_retry_after_but_calls_can_end(world: World) ->
         world.a.request("BYE", node, ("To", "<sip:b@example.com>;tag=b"), cseq=number)
     world.settle()
     assert world.a.events == [200, 200, 200, 200, 503, 200, 503]
-    assert world.a.responses[4].get("Retry-After") == "5"
+    assert int(world.a.responses[4].get("Retry-After") or 0) in RETRY_AFTER
     assert node.stack.counts["server_table_full"] == 2
     assert node.stack.server_count == 5
 
