@@ -9,9 +9,12 @@ from collections.abc import Callable
 import attrs
 from twisted.logger import Logger
 
+from sipxd import metrics
 from sipxd.config import Config
 from sipxd.directory.user import User
+from sipxd.errors import TooManyGuesses
 from sipxd.service.accounts import Accounts
+from sipxd.service.guessing import GuessGuard
 from sipxd.sip import digest
 from sipxd.sip.digest import Algorithm, Nonces, Outcome
 from sipxd.sip.flow import Flow
@@ -20,6 +23,18 @@ from sipxd.sip.message import Header, Request
 from sipxd.sip.uri import Uri, UriError, parse_uri
 
 _log = Logger()
+
+MD5_ONLY = ("baresip",)
+"""How the User-Agent of phones begins that give up where a challenge is not for MD5."""
+MD5 = (Algorithm.MD5,)
+ANY = (Algorithm.MD5, Algorithm.SHA_256)
+"""MD5 first: many phones read the first challenge only (RFC 8760 section 2.4 leaves the order to
+us)."""
+SMALL = 400
+"""Octets, beside eight for each one of the realm, below which a request gets one challenge: nobody
+shall make us send more than 1.2 times what he has sent, and 300 octets."""
+MAX_COUNTED_NAME = 65
+"""Characters of a name that failures are counted by: no user has a longer one than 64."""
 
 
 @attrs.frozen
@@ -48,6 +63,7 @@ class Authentication:
         self._accounts = accounts
         self._now = now
         self._nonces = Nonces(random(32))
+        self._guesses = GuessGuard()
         self._trust: dict[str, bool] = {}
 
     def is_trusted(self, host: str) -> bool:
@@ -83,30 +99,62 @@ class Authentication:
 
     def authenticate(self, request: Request, flow: Flow) -> User | Refused:
         """The user whose credentials the request carries, else a challenge or a refusal."""
+        source, now = flow.host, self._now()
         verdict = digest.verify(
-            request.get_all("Authorization"),
+            request.get_all("Authorization") + request.get_all("Proxy-Authorization"),
             method=request.method,
             request_uri=request.uri,
             realm=self._realm,
             nonces=self._nonces,
-            now=self._now(),
+            now=now,
+            source=source,
             find_ha1=self._ha1,
+            locked=lambda name: self._locked(name, source, now) > 0,
         )
-        if verdict.outcome is Outcome.ACCEPTED:
-            user = self._accounts.find(verdict.username)
-            return Refused(403) if user is None else user
-        if verdict.outcome is Outcome.REFUSED:
-            _log.warn(
-                "SIP: wrong credentials for {name!r} in {method} from {host}",
-                name=verdict.username[:64], method=request.method, host=flow.host,
-            )  # fmt: skip
-            return Refused(403)
-        values = digest.challenges(
-            self._realm,
-            self._nonces.issue(self._now()),
-            stale=verdict.outcome is Outcome.STALE,
-        )
-        return Refused(401, headers=tuple(("WWW-Authenticate", value) for value in values))
+        user = self._accounts.find(verdict.username)
+        match verdict.outcome:
+            case Outcome.ACCEPTED if user is not None:
+                self._guesses.succeeded(user.name, source)
+                return user
+            case Outcome.REFUSED:
+                metrics.logins_failed.inc()
+                self._guesses.failed(self._counted(verdict.username), source, now)
+                _log.warn(
+                    "SIP: wrong credentials for {name!r} in {method} from {host}",
+                    name=verdict.username[:64], method=request.method, host=source,
+                )  # fmt: skip
+                return Refused(403)
+            case Outcome.LOCKED:
+                seconds = self._locked(verdict.username, source, now)
+                return Refused(503, headers=(("Retry-After", str(seconds)),))
+        stale = verdict.outcome is Outcome.STALE
+        return Refused(401, headers=self._challenge(request, source, now, stale))
+
+    def _challenge(
+        self, request: Request, source: str, now: float, stale: bool
+    ) -> tuple[Header, ...]:
+        algorithms: tuple[Algorithm, ...] = ANY
+        size = len(request.body) + sum(len(name) + len(text) for name, text in request.headers)
+        if (request.get("User-Agent") or "").startswith(MD5_ONLY) or (
+            size < SMALL + 8 * len(self._realm)
+        ):
+            algorithms = MD5
+        nonce = self._nonces.issue(now, source)
+        values = digest.challenges(self._realm, nonce, stale=stale, algorithms=algorithms)
+        return tuple(("WWW-Authenticate", value) for value in values)
+
+    def _counted(self, name: str) -> str:
+        """What failures with ``name`` are counted by: all names of a user are one."""
+        user = self._accounts.find(name)
+        return user.name if user is not None else name[:MAX_COUNTED_NAME]
+
+    def _locked(self, name: str, source: str, now: float) -> int:
+        """Seconds for which passwords for ``name`` from ``source`` are not looked at."""
+        try:
+            self._guesses.check(self._counted(name), source, now)
+        except TooManyGuesses as error:
+            return error.retry_after
+        return 0
 
     def caller(self, request: Request, flow: Flow) -> User | Refused:
         """Whose call it is: From, proven by digest or vouched for by a trusted peer."""

@@ -1,17 +1,18 @@
-"""Protection against guessing of PINs: slow, then refuse for a while (design section 6).
+"""Protection against guessing of PINs and passwords: slow, then refuse for a while.
 
-Failures are counted for each pair of account and address, so that the owner gets in from another
-address while somebody guesses, and for each address over all accounts.  Only the free failures of
-a pair count for its address: one forgotten client with an old PIN does not lock out its whole
-office, and somebody who tries many accounts runs into the limit.  Unknown accounts are counted like
-known ones.  The tables are bounded; what has been quiet longest is forgotten first.
+Design section 6.  Failures are counted for each pair of account and address, so that the owner gets
+in from another address while somebody guesses, and for each address over all accounts.  In the long
+run only the free failures of a pair count for its address: one forgotten client with an old PIN
+does not lock out its whole office, and somebody who tries many accounts runs into the limit.
+Within a minute all count.  Unknown accounts are counted like known ones.  The tables are bounded;
+what has been quiet longest is forgotten first.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Generic, TypeVar
 
 import attrs
@@ -23,7 +24,7 @@ FREE = 5
 REFUSE_AFTER = 10
 """Failures after which a pair is refused; after the pause every five more."""
 REFUSE_ADDRESS_AFTER = 30
-"""Failures over all accounts after which an address is refused."""
+"""Failures over all accounts after which an address is refused; no more in any minute."""
 PAUSE = 60.0
 """Seconds for which it is refused."""
 FORGET = 600.0
@@ -68,14 +69,19 @@ class GuessGuard:
     def __init__(self) -> None:
         self._pairs: _Table[tuple[str, str]] = _Table()
         self._addresses: _Table[str] = _Table()
+        # When the last failures of an address were, the oldest of its thirty first.
+        self._minutes: OrderedDict[str, deque[float]] = OrderedDict()
 
     def check(self, account: str, source: str, now: float) -> None:
         """Raise TooManyGuesses while this account from this address, or the address, is refused."""
         address = _network(source)
         pair = self._pairs.get((account, address))
         whole = self._addresses.get(address)
+        minute = self._minutes.get(address) or deque()
         until = max(
-            pair.refused_until if pair else -math.inf, whole.refused_until if whole else -math.inf
+            pair.refused_until if pair else -math.inf,
+            whole.refused_until if whole else -math.inf,
+            minute[0] + PAUSE if len(minute) == REFUSE_ADDRESS_AFTER else -math.inf,
         )
         if now < until:
             seconds = math.ceil(until - now)
@@ -86,6 +92,11 @@ class GuessGuard:
     def failed(self, account: str, source: str, now: float) -> float:
         """Count a failure; the seconds by which its answer shall be delayed."""
         address = _network(source)
+        minute = self._minutes.setdefault(address, deque(maxlen=REFUSE_ADDRESS_AFTER))
+        minute.append(now)
+        self._minutes.move_to_end(address)
+        if len(self._minutes) > MAX_ENTRIES:
+            self._minutes.popitem(last=False)
         pair = self._pairs.touch((account, address), now)
         pair.failures += 1
         delay = float(max(0, pair.failures - FREE))

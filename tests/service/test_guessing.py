@@ -103,6 +103,23 @@ def test_at_most_ten_guesses_a_minute_are_looked_at() -> None:
         assert len([each for each in looked if start <= each < start + 60]) <= 10
 
 
+def test_at_most_thirty_of_an_address_are_looked_at_in_a_minute() -> None:
+    """Also by somebody who has used up the free failures of many accounts, and is patient."""
+    guard = GuessGuard()
+    looked: list[int] = []
+    for second in range(3600):
+        for account in range(40):
+            try:
+                guard.check(str(account), HERE, now=second)
+            except TooManyGuesses:
+                continue
+            guard.failed(str(account), HERE, now=second)
+            looked.append(second)
+    for start in range(3600):
+        assert len([each for each in looked if start <= each < start + 60]) <= 30
+    guard.check("200", THERE, now=3600)
+
+
 def test_an_ipv6_customer_is_one_address() -> None:
     guard = GuessGuard()
     for number in range(10):
@@ -126,6 +143,7 @@ def test_the_tables_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         guard.failed("200", f"192.0.2.{number}", now=number)
     assert len(guard._pairs._counts) == 10
     assert len(guard._addresses._counts) == 10
+    assert len(guard._minutes) == 10
 
 
 def test_a_source_that_is_no_address_counts_as_itself() -> None:

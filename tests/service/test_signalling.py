@@ -20,10 +20,11 @@ SDP = (
 class Wire:
     """A bare node that sends what it is told and keeps what it gets."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, host: str = HOST) -> None:
         self.office = office
+        self.host = host
         self.messages: list[Request | Response] = []
-        self.node = office.network.node(HOST, 5060, self._received)
+        self.node = office.network.node(host, 5060, self._received)
         self.number = 0
 
     def _received(self, data: bytes, flow: object) -> None:
@@ -44,7 +45,7 @@ class Wire:
         """Send a request and give its last response within two seconds."""
         self.number += 1
         lines = [
-            ("Via", f"SIP/2.0/UDP {HOST}:5060;branch=z9hG4bK{self.number};rport"),
+            ("Via", f"SIP/2.0/UDP {self.host}:5060;branch=z9hG4bK{self.number};rport"),
             ("Max-Forwards", "70"),
             ("From", from_),
             ("To", to or f"<{uri}>"),
@@ -140,6 +141,72 @@ def test_wrong_credentials_of_known_and_unknown_users_look_the_same(
 def test_ones_own_credentials_do_not_register_somebody_else(wire: Wire) -> None:
     answer = wire.authorized("REGISTER", REGISTRAR, to="<sip:201@example.org>")
     assert answer.status == 403
+
+
+def challenged(wire: Wire, *headers: tuple[str, str]) -> list[str]:
+    """The algorithms that a REGISTER of usual size is offered."""
+    usual = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE, REFER, NOTIFY")
+    padding = ("Supported", "path, outbound, replaces, 100rel, timer, norefersub, gruu" * 4)
+    answer = wire.send("REGISTER", REGISTRAR, to=AOR, headers=(usual, padding, *headers))
+    return [digest.parse_challenges([v])[0].algorithm for v in answer.get_all("WWW-Authenticate")]
+
+
+def test_md5_is_offered_first_and_sha_256_beside_it(wire: Wire) -> None:
+    assert challenged(wire) == ["MD5", "SHA-256"]
+
+
+def test_a_phone_that_gives_up_at_sha_256_is_offered_md5_alone(wire: Wire) -> None:
+    assert challenged(wire, ("User-Agent", "baresip v1.0.0 (x86_64/linux)")) == ["MD5"]
+
+
+@pytest.mark.parametrize("realm", ["r", "example.org", "a-rather-long-realm.of.example.org" * 2])
+def test_no_challenge_is_much_larger_than_its_request(realm: str) -> None:
+    office = Office(settings=f'[sip]\nrealm = "{realm}"')
+    wire = Wire(office)
+    for length in range(0, 700, 50):
+        seen = len(office.network.log)
+        wire.send("OPTIONS" if length % 100 else "REGISTER", REGISTRAR, call_id="c" * length + "x")
+        question, answer = office.network.log[seen:]
+        assert len(answer.data) <= 1.2 * len(question.data) + 300
+
+
+def test_credentials_for_a_proxy_are_read_as_well(wire: Wire) -> None:
+    (offered,) = digest.parse_challenges(
+        wire.send("REGISTER", REGISTRAR, to=AOR).get_all("WWW-Authenticate")
+    )
+    value = digest.authorize(offered, "REGISTER", REGISTRAR, "200", "secret-200", nc=1, cnonce="c")
+    headers = (("Proxy-Authorization", value),)
+    assert wire.send("REGISTER", REGISTRAR, to=AOR, headers=headers).status == 200
+
+
+@pytest.mark.parametrize("user", ["200", "nobody"])
+def test_guesses_are_stopped_and_the_owner_gets_in_from_elsewhere(
+    wire: Wire, office: Office, user: str
+) -> None:
+    for _ in range(10):
+        wrong = wire.authorized("REGISTER", REGISTRAR, to=AOR, user=user, password="wrong")
+        assert wrong.status == 403
+    locked = wire.authorized("REGISTER", REGISTRAR, to=AOR, user=user)
+    assert (locked.status, bool(locked.get("Retry-After"))) == (503, True)
+    other = Wire(office, "198.51.100.78")
+    assert other.authorized("REGISTER", REGISTRAR, to=AOR).status == 200
+    office.run(60)
+    if user == "200":
+        assert wire.authorized("REGISTER", REGISTRAR, to=AOR).status == 200
+
+
+def test_guesses_from_a_forged_address_do_not_lock_anybody_out(wire: Wire, office: Office) -> None:
+    """Who forges an address does not receive the nonces that are sent there."""
+    attacker = Wire(office, "198.51.100.66")
+    challenge = attacker.send("REGISTER", REGISTRAR, to=AOR)
+    (offered,) = digest.parse_challenges(challenge.get_all("WWW-Authenticate"))
+    for number in range(40):
+        value = digest.authorize(
+            offered, "REGISTER", REGISTRAR, "200", "wrong", nc=number + 1, cnonce="c"
+        )
+        answer = wire.send("REGISTER", REGISTRAR, to=AOR, headers=(("Authorization", value),))
+        assert (answer.status, "stale=true" in str(answer.headers)) == (401, True)
+    assert wire.authorized("REGISTER", REGISTRAR, to=AOR).status == 200
 
 
 def test_replayed_credentials_are_challenged_again(wire: Wire) -> None:

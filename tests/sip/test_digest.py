@@ -25,6 +25,7 @@ from sipxd.sip.digest import (
 REALM = "example.test"
 URI = "sip:201@example.test"
 NOW = 1_800_000_000.0
+HERE = "192.0.2.1"
 MD5, SHA_256, SHA_512_256 = Algorithm
 
 
@@ -43,12 +44,19 @@ def credentials(
     now: float = NOW,
     nonce: str = "",
 ) -> str:
-    value = challenges(REALM, nonce or nonces.issue(now), algorithms=[algorithm])
+    value = challenges(REALM, nonce or nonces.issue(now, HERE), algorithms=[algorithm])
     (challenge,) = parse_challenges(value)
     return authorize(challenge, "INVITE", uri, user, secret, nc=nc, cnonce="0a4f113b")
 
 
-def judge(nonces: Nonces, *values: str, now: float = NOW, uri: str = URI) -> Outcome:
+def judge(
+    nonces: Nonces,
+    *values: str,
+    now: float = NOW,
+    uri: str = URI,
+    source: str = HERE,
+    locked: bool = False,
+) -> Outcome:
     return verify(
         values,
         method="INVITE",
@@ -56,7 +64,9 @@ def judge(nonces: Nonces, *values: str, now: float = NOW, uri: str = URI) -> Out
         realm=REALM,
         nonces=nonces,
         now=now,
+        source=source,
         find_ha1=find_ha1,
+        locked=lambda username: locked,
     ).outcome
 
 
@@ -202,13 +212,14 @@ def test_a_user_name_with_quotes_comes_through(nonces: Nonces) -> None:
         realm=REALM,
         nonces=nonces,
         now=NOW,
+        source=HERE,
         find_ha1=lambda user, algorithm: digest.ha1(algorithm, user, REALM, "x"),
     )
     assert verdict == Verdict(Outcome.ACCEPTED, 'a "b" \\c')
 
 
 def test_a_nonce_serves_as_long_as_its_count_rises(nonces: Nonces) -> None:
-    nonce = nonces.issue(NOW)
+    nonce = nonces.issue(NOW, HERE)
     outcomes = [
         judge(nonces, credentials(nonces, nonce=nonce, nc=nc), now=NOW + 59)
         for nc in (1, 2, 7, 7, 3)
@@ -217,7 +228,7 @@ def test_a_nonce_serves_as_long_as_its_count_rises(nonces: Nonces) -> None:
 
 
 def test_without_qop_a_nonce_serves_once(nonces: Nonces) -> None:
-    bare = f'Digest realm="{REALM}", nonce="{nonces.issue(NOW)}"'
+    bare = f'Digest realm="{REALM}", nonce="{nonces.issue(NOW, HERE)}"'
     (challenge,) = parse_challenges([bare])
     value = authorize(challenge, "INVITE", URI, "200", "secret", nc=1, cnonce="")
     assert judge(nonces, value) is Outcome.ACCEPTED
@@ -227,8 +238,28 @@ def test_without_qop_a_nonce_serves_once(nonces: Nonces) -> None:
 def test_an_old_a_future_and_a_foreign_nonce_are_stale(nonces: Nonces) -> None:
     assert judge(nonces, credentials(nonces), now=NOW + 61) is Outcome.STALE
     assert judge(nonces, credentials(nonces, now=NOW + 5)) is Outcome.STALE
-    for foreign in ("dcd98b71", "é" * 56, "0" * 56, Nonces(b"other").issue(NOW)):
+    for foreign in ("dcd98b71", "é" * 56, "0" * 56, Nonces(b"other").issue(NOW, HERE)):
         assert judge(nonces, credentials(nonces, nonce=foreign)) is Outcome.STALE
+
+
+def test_a_nonce_is_good_for_the_address_that_it_was_sent_to(nonces: Nonces) -> None:
+    """Who can use one has received it: a forged sender address is not enough."""
+    value = credentials(nonces)
+    assert judge(nonces, value, source="192.0.2.66") is Outcome.STALE
+    assert judge(nonces, value) is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize("secret", ["secret", "guess"])
+def test_a_secret_is_looked_at_only_with_a_nonce_of_ours(nonces: Nonces, secret: str) -> None:
+    old = credentials(nonces, secret=secret)
+    assert judge(nonces, old, now=NOW + 61) is Outcome.STALE
+    assert judge(nonces, credentials(nonces, secret=secret, nonce="0" * 56)) is Outcome.STALE
+
+
+@pytest.mark.parametrize("secret", ["secret", "guess"])
+def test_where_too_many_were_wrong_none_is_looked_at(nonces: Nonces, secret: str) -> None:
+    assert judge(nonces, credentials(nonces, secret=secret), locked=True) is Outcome.LOCKED
+    assert len(nonces) == 0
 
 
 def test_wrong_secret_and_unknown_user_look_the_same(nonces: Nonces) -> None:
@@ -238,7 +269,7 @@ def test_wrong_secret_and_unknown_user_look_the_same(nonces: Nonces) -> None:
 
 
 def test_the_decoy_of_unknown_users_lets_nobody_in(nonces: Nonces) -> None:
-    (challenge,) = parse_challenges(challenges(REALM, nonces.issue(NOW)))
+    (challenge,) = parse_challenges(challenges(REALM, nonces.issue(NOW, HERE)))
     for length in (0, 32, 64):
         value = authorize(challenge, "INVITE", URI, "999", Ha1("0" * length), nc=1, cnonce="c")
         assert judge(nonces, value) is Outcome.REFUSED
@@ -298,6 +329,7 @@ def test_only_the_algorithms_asked_for_are_taken(nonces: Nonces) -> None:
         realm=REALM,
         nonces=nonces,
         now=NOW,
+        source=HERE,
         find_ha1=find_ha1,
         algorithms=[SHA_256],
     )
@@ -306,7 +338,7 @@ def test_only_the_algorithms_asked_for_are_taken(nonces: Nonces) -> None:
 
 def test_the_table_of_nonces_is_bounded_and_forgets_nothing_into_replay() -> None:
     nonces = Nonces(b"k", capacity=3)
-    early = nonces.issue(NOW)
+    early = nonces.issue(NOW, HERE)
     used = [credentials(nonces) for _ in range(5)]
     assert [judge(nonces, value) for value in used] == [Outcome.ACCEPTED] * 5
     assert len(nonces) == 3
@@ -343,7 +375,7 @@ PIECES = st.sampled_from(
 @given(st.one_of(st.text(max_size=80), st.lists(PIECES, max_size=20).map("".join)), st.booleans())
 def test_nothing_raises(text: str, prefixed: bool) -> None:
     value = "Digest " + text if prefixed else text
-    assert judge(Nonces(b"k"), value) in {Outcome.ABSENT, Outcome.MALFORMED, Outcome.REFUSED}
+    assert judge(Nonces(b"k"), value) in {Outcome.ABSENT, Outcome.MALFORMED, Outcome.STALE}
     for challenge in parse_challenges([value]):
         authorize(challenge, "INVITE", URI, "200", "secret", nc=1, cnonce="c")
 
