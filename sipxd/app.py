@@ -22,6 +22,7 @@ from sipxd.call.effects import Target
 from sipxd.config import Config
 from sipxd.config_values import ListenAddress
 from sipxd.errors import ConfigError
+from sipxd.net.guard import Guard
 from sipxd.net.listeners import Listeners
 from sipxd.net.locator import Locator
 from sipxd.net.resolver import Resolver
@@ -33,10 +34,13 @@ from sipxd.service.authentication import Authentication
 from sipxd.service.calls import Calls
 from sipxd.service.commands import make_commands
 from sipxd.service.destinations import Destinations
+from sipxd.service.keepalive import NatKeepalive
 from sipxd.service.live import LiveCalls
 from sipxd.service.recovery import recover
+from sipxd.service.phones import Phones
 from sipxd.service.registrations import Registrations
 from sipxd.service.signalling import Signalling
+from sipxd.service.transfers import Transfers
 from sipxd.service.vault import Vault
 from sipxd.store.store import Store
 from sipxd.web.site import build_metrics_site, build_site
@@ -79,8 +83,27 @@ class _StackMetrics:
             "SIP connections over TCP and TLS",
             len(self._app.sip.connections),
         )
+        yield from self._guarding()
         yield GaugeMetricFamily("sipxd_legs_live", "Legs of calls", self._app.table.leg_count)
         yield GaugeMetricFamily("sipxd_timers", "Timers that wait", len(self._app.timers))
+
+
+    def _guarding(self) -> Iterator[Metric]:
+        """How full the tables are that strangers can fill."""
+        stack = self._app.stack
+        yield GaugeMetricFamily(
+            "sipxd_sip_waiting", "SIP messages that wait to be worked on", stack.intake.waiting
+        )
+        if (guard := stack.guard) is None:
+            return
+        sources = GaugeMetricFamily(
+            "sipxd_sip_sources", "Addresses that SIP came from, by what is thought of them",
+            labels=["kind"],
+        )  # fmt: skip
+        sources.add_metric(["stranger"], guard.sources)
+        sources.add_metric(["banned"], guard.banned(self._app.timers.seconds()))
+        sources.add_metric(["proven"], guard.proven)
+        yield sources
 
 
 class App(MultiService):
@@ -89,6 +112,7 @@ class App(MultiService):
     store: Store
     accounts: Accounts
     registrations: Registrations
+    phones: Phones
     table: LiveCalls
     calls: Calls
     stack: SipStack
@@ -129,11 +153,13 @@ class App(MultiService):
         self._opened.append(self.accounts.close)
         self.registrations = Registrations(self.store, config.limits.bindings_per_user)
         await self.registrations.load()
+        self.phones = Phones(self.store)
+        await self.phones.load()
         self.timers = TimerQueue(reactor)
         self._opened.append(self.timers.stop)
         self._start_sip()
         # First of all: where another daemon has this state directory, nothing may be touched.
-        commands = make_commands(self.accounts, self.calls)
+        commands = make_commands(self.accounts, self.calls, self.phones)
         admin = AdminSocket(config.admin_socket, reactor, commands)
         admin.start()
         self._opened.append(admin.stop)
@@ -152,7 +178,12 @@ class App(MultiService):
 
     def _start_sip(self) -> None:
         config = self.config
-        self.table = LiveCalls(self.store, self.timers, session_expires=config.call.session_expires)
+        self.table = LiveCalls(
+            self.store,
+            self.timers,
+            self.phones,
+            session_expires=config.call.session_expires,
+        )
         destinations = Destinations(config, self.accounts, self.registrations)
         self.calls = Calls(config, destinations, self.store, self.table, self.timers)
         authentication = Authentication(config, self.accounts, random=os.urandom)
@@ -160,6 +191,7 @@ class App(MultiService):
             authentication,
             self.registrations,
             self.calls,
+            Transfers(authentication, self.accounts, destinations, self.table),
             self.table,
             random=os.urandom,
         )
@@ -169,7 +201,16 @@ class App(MultiService):
             signalling,
             limit=config.limits.transactions,
             random=random.SystemRandom(),
+            guard=Guard(
+                config.limits.source_requests,
+                config.limits.ban_seconds,
+                authentication.is_trusted,
+            ),
+            is_live=lambda user: self.table.find_leg(user) is not None,
+            emergency=config.call.emergency,
         )
+        for binding in self.registrations.all():
+            self.stack.prove(binding.flow)
         signalling.join_stack(self.stack)
         self.sip = Listeners(
             self._reactor,
@@ -180,6 +221,18 @@ class App(MultiService):
         )
         self._opened.append(self.sip.close)
         self.sip.listen()
+        self.registrations.join_stack(self.stack)
+        if config.sip.nat_keepalive:
+            keepalive = NatKeepalive(
+                self._reactor,
+                self.stack,
+                config.sip.nat_keepalive,
+                config.domain,
+                self.registrations.of_id,
+                os.urandom,
+            )
+            self._opened.append(keepalive.stop)
+            self.registrations.keep_alive(keepalive)
         self.resolver = Resolver(
             self._reactor, config.sip.dns, self.stack.available, random.SystemRandom()
         )

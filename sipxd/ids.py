@@ -31,6 +31,11 @@ def sip_call_id(random: Random) -> str:
     return random(16).hex()
 
 
+def return_token(random: Random) -> str:
+    """The one-time user part that a phone is referred to: the 128 bits are its credential."""
+    return random(16).hex()
+
+
 def tag(random: Random) -> str:
     """A From or To tag: 64 bits (RFC 3261 section 19.3 asks for at least 32)."""
     return random(8).hex()

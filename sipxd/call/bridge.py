@@ -89,13 +89,18 @@ class Bridge:
             return True
         return self._exchange is not None and self._exchange.requester == leg
 
-    def join(self, x: str, sdp: bytes | None = None) -> list[Outcome]:
-        """Show the other leg what ``x`` says: ``sdp`` where that is fresh, else ask ``x``."""
+    def join(self, x: str, sdp: bytes | None = None, *, owed: bool = False) -> list[Outcome]:
+        """Show the other leg what ``x`` says: ``sdp`` where that is fresh, else ask ``x``.
+
+        ``owed``: it is an offer of ``x``, which waits for the answer.
+        """
         if sdp is None:
             self._asking = x
             return [AskOffer(x)]
         self.said[x] = sdp
         y = self.other(x)
+        if owed:
+            return self._offer(y, sdp, requester=x, joining=True, rounds=0)
         if self.shown.get(y) == sdp and y in self.said:
             return self._compare(y, _Exchange(y, sdp, None, joining=True, rounds=0))
         return self._offer(y, sdp, requester=None, joining=True, rounds=0)

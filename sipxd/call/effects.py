@@ -10,10 +10,12 @@ from typing import Any
 
 import attrs
 
+from sipxd.call.phones import Refusal
 from sipxd.sip.flow import Flow
 from sipxd.sip.leg import Progress, Relayed
 from sipxd.sip.message import Header, Request
 from sipxd.sip.referral import Replaces
+from sipxd.sip.sdp import Direction
 from sipxd.sip.transaction import StartTimer, StopTimer
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Offer",
     "Record",
     "Refer",
+    "ReferHome",
     "Refuse",
     "RefuseReferral",
     "Reject",
@@ -87,14 +90,15 @@ class Target:
 class Ring:
     """Start an outgoing leg.
 
-    ``sdp`` is the offer; with None the INVITE has none, or, where ``held``, an offer without media.
+    ``sdp`` is the offer; with None the INVITE has none, or, where ``held``, an offer without media
+    that says so.
     """
 
     leg: str
     target: Target
     identity: Identity
     sdp: bytes | None = None
-    held: bool = False
+    held: Direction | None = None
 
 
 @attrs.frozen
@@ -208,6 +212,18 @@ class Refer:
 
 
 @attrs.frozen
+class ReferHome:
+    """Ask the phone of ``leg`` to call us at the one-time user part ``token``, of 128 random bits.
+
+    `sipxd.sip.leg.ReferOutcome` follows, and the phone's INVITE.
+    """
+
+    leg: str
+    token: str
+    headers: tuple[Header, ...] = ()
+
+
+@attrs.frozen
 class AskReferral:
     """Ask where the referral ``key`` of ``leg``, a phone of ``user``, leads.
 
@@ -268,9 +284,10 @@ class Record:
 
 @attrs.frozen
 class Remember:
-    """Phones that call themselves so refuse an INVITE without SDP."""
+    """Phones that call themselves so refuse that."""
 
     user_agent: str
+    refuses: Refusal
 
 
 Effect = (
@@ -288,6 +305,7 @@ Effect = (
     | Forward
     | Respond
     | Refer
+    | ReferHome
     | AskReferral
     | AcceptReferral
     | RefuseReferral

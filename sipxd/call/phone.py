@@ -21,6 +21,8 @@ class PhoneCall(TransferableCall):
     ) -> None:
         super().__init__(near, destination, user)
         self._offer = self._said = offer
+        self._answered: tuple[str, ...] = ("answered",)
+        """What the record is told with the answer of the destination: the caller is there, too."""
         self._previewing: set[str] = set()
         """The legs of which the caller was shown media."""
 
@@ -54,13 +56,14 @@ class PhoneCall(TransferableCall):
             # The caller's answer comes with his ACK; the winner's own ACK waits for it.
             self.phase = Phase.JOINING
             self._bridge = bridge
-            return [accept, Record("call.answered", now=("answered",))]
+            step = [Record("call.answered", now=self._answered)] if self._answered else []
+            return [accept, *step]
         bridge.said[self.near] = self._said
         bridge.shown[leg] = self._offer
         self._bridge = bridge
         self.phase = Phase.BRIDGED
         changes = {"state": CallState.BRIDGED}
-        bridged = Record("call.bridged", changes, now=("answered", "bridged"))
+        bridged = Record("call.bridged", changes, now=(*self._answered, "bridged"))
         if self._said == self._offer:
             return [accept, bridged]
         return [accept, bridged, *self._bridged(bridge.updated(self.near, self._said))]

@@ -15,6 +15,19 @@ class CallKind(enum.StrEnum):
     PHONE = "phone"
 
 
+class ClickFlow(enum.StrEnum):
+    """How a click-to-call is set up."""
+
+    OFFER = "offer"
+    """The destination is offered what the user's phone offered; good with phones and trunks."""
+    OFFERLESS = "offerless"
+    """The destination makes the offer (RFC 3725 flow III)."""
+    REFER = "refer"
+    """The user's phone is asked to call the destination itself (RFC 3515)."""
+    AUTO = "auto"
+    """``refer`` with phones that know it, where they are registered with us; else ``offer``."""
+
+
 class CallState(enum.StrEnum):
     """How far a call is."""
 
@@ -64,6 +77,8 @@ class CallRecord:
     cause: Cause | None = None
     media_mismatch: bool = False
     """The two phones did not agree on media after two rounds; the call was kept."""
+    flow: ClickFlow | None = None
+    """Of a click-to-call: the flow that was asked for, then the one that it came to."""
 
 
 @attrs.frozen

@@ -1,6 +1,6 @@
-"""Carries out the commands about users: the daemon does it when it runs, else the database does.
+"""Carries out commands about what is stored: the daemon does it when it runs, else the database.
 
-A daemon has the accounts in memory, so that a change behind its back would not be seen.
+A daemon has users and phones in memory, so that a change behind its back would not be seen.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from sipxd.cli.daemon import Daemon
 from sipxd.config import Config
 from sipxd.service import accounts
 from sipxd.service.accounts import NewUser
-from sipxd.service.commands import Changed, Named, created, decode, plain
+from sipxd.service.commands import Changed, Forgotten, Named, Nothing, created, decode, plain
 from sipxd.service.vault import Vault
+from sipxd.store import phones
 from sipxd.store.engine import check, create_engine
 
 
 def carry_out(config: Config, command: str, arguments: dict[str, Any]) -> Any:
-    """The result of a ``user.`` command. Raises SipxdError with a sentence."""
+    """The result of a ``user.`` or ``phones.`` command. Raises SipxdError with a sentence."""
     daemon = Daemon.find(config)
     if daemon is not None:
         with daemon:
@@ -58,10 +59,21 @@ def _delete(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> A
     return plain(accounts.delete_user(connection, decode(Named, arguments).name))
 
 
+def _list_phones(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+    decode(Nothing, arguments)
+    return plain(sorted(phones.every(connection), key=lambda each: each.user_agent))
+
+
+def _clear_phones(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+    return phones.clear(connection, decode(Forgotten, arguments).user_agent)
+
+
 _IN_DATABASE: dict[str, Callable[[sa.Connection, Vault, dict[str, Any]], Any]] = {
     "user.add": _add,
     "user.list": _list,
     "user.show": _show,
     "user.set": _set,
     "user.delete": _delete,
+    "phones.list": _list_phones,
+    "phones.clear": _clear_phones,
 }

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from sipxd.call.record import ClickFlow
 from sipxd.cli.calls import show_state
 from sipxd.cli.common import config_option, console
 from sipxd.cli.daemon import Daemon
@@ -15,15 +16,18 @@ from sipxd.config import Config
 @click.command()
 @click.argument("caller", metavar="FROM")
 @click.argument("number", metavar="TO")
+@click.option(
+    "--flow", type=click.Choice(list(ClickFlow)), help="How it is set up, this time only."
+)
 @config_option
-def call(caller: str, number: str, config: Config) -> None:
+def call(caller: str, number: str, flow: str | None, config: Config) -> None:
     """Ring the phones of user FROM, then TO, and connect them.
 
     Ends with status 0 when the two are connected, with 1 when the call ends before. The call goes
     on when this command is interrupted.
     """
     with Daemon.needed(config) as daemon:
-        call_id = daemon.ask("call", user=caller, number=number)["id"]
+        call_id = daemon.ask("call", user=caller, number=number, flow=flow)["id"]
         console.print(f"call {call_id}: {caller} to {number}", markup=False)
         state = None
         for record in daemon.stream("calls.watch", call=call_id):

@@ -21,6 +21,7 @@ COMMANDS = {
     "user": "sipxd.cli.user",
     "call": "sipxd.cli.call",
     "calls": "sipxd.cli.calls",
+    "phones": "sipxd.cli.phones",
     "phone": "sipxd.cli.phone",
     "demo": "sipxd.cli.demo",
 }

@@ -11,6 +11,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from sipxd.call.record import ClickFlow
 from sipxd.cli.accounts import carry_out
 from sipxd.cli.common import config_option, console, read_secret
 from sipxd.config import Config
@@ -18,6 +19,7 @@ from sipxd.config import Config
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _SECRETS = {"pin": "PIN", "sip_password": "SIP password"}
+_AS_CONFIGURED = "configured"
 _HELP_PIN = "PIN for HTTPS and the portal; - reads it from standard input"
 _HELP_SIP = "Password of the phones; - reads it from standard input"
 
@@ -30,6 +32,12 @@ def user() -> None:
 def _profile(command: _Command) -> _Command:
     """The options that add and set have in common."""
     for option in (
+        click.option(
+            "--flow",
+            type=click.Choice([*ClickFlow, _AS_CONFIGURED]),
+            callback=lambda _ctx, _parameter, flow: "" if flow == _AS_CONFIGURED else flow,
+            help=f"How his click-to-calls are set up; {_AS_CONFIGURED}: as [call] flow says.",
+        ),
         click.option("--email", metavar="E", help="Mail address."),
         click.option("--last-name", metavar="L"),
         click.option("--first-name", metavar="F"),
@@ -143,6 +151,7 @@ def show(config: Config, name: str, as_json: bool) -> None:
         "Aliases": ", ".join(shown["aliases"]),
         "Groups": ", ".join(shown["groups"]),
         "Permissions": ", ".join(shown["permissions"]),
+        "Flow": shown["flow"],
         "": _marks(shown),
     }
     for label, value in rows.items():

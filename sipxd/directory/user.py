@@ -23,3 +23,5 @@ class User:
     permissions: frozenset[str] = frozenset()
     admin: bool = False
     enabled: bool = True
+    flow: str = ""
+    """How his click-to-calls are set up (`sipxd.call.record.ClickFlow`); empty: as configured."""

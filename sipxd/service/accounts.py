@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
+from sipxd.call.record import ClickFlow
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound, Unauthorized
 from sipxd.service.logins import WRONG, Logins
@@ -101,6 +102,14 @@ def _check_secret(_: object, attribute: attrs.Attribute[str | None], value: str 
         )
 
 
+def _check_flow(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if value and value not in set(ClickFlow):
+        raise BadInput(
+            f"{attribute.name} must be one of {', '.join(ClickFlow)}, or empty for the configured",
+            field=attribute.name,
+        )
+
+
 @attrs.frozen(kw_only=True)
 class NewUser:
     """A user to be made; secrets left out are generated. Raises BadInput naming the field."""
@@ -118,6 +127,7 @@ class NewUser:
     )
     admin: bool = False
     enabled: bool = True
+    flow: str = attrs.field(default="", validator=_check_flow)
     pin: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
     sip_password: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
 
@@ -139,6 +149,7 @@ class UserChange:
     permissions: frozenset[str] | None = None
     admin: bool | None = None
     enabled: bool | None = None
+    flow: str | None = None
     pin: str | None = attrs.field(default=None, repr=False)
     sip_password: str | None = attrs.field(default=None, repr=False)
 
@@ -224,6 +235,7 @@ def _prepare(vault: Vault, new: NewUser) -> tuple[StoredUser, Generated]:
         permissions=new.permissions,
         admin=new.admin,
         enabled=new.enabled,
+        flow=new.flow,
     )
     generated = Generated(
         pin if new.pin is None else None, sip_password if new.sip_password is None else None

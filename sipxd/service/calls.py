@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sipxd import metrics
+from sipxd.call.call import Destination
 from sipxd.call.click import ClickToCall
+from sipxd.call.click_offer import OfferClick
+from sipxd.call.click_offerless import OfferlessClick
+from sipxd.call.click_refer import RETURN, ReferClick
 from sipxd.call.effects import Target
+from sipxd.call.identity import wants_privacy
 from sipxd.call.numbers import Number, clean_number
 from sipxd.call.phone import PhoneCall
-from sipxd.call.record import CallKind, CallRecord, CallState
+from sipxd.call.policy import OUTSIDE
+from sipxd.call.record import CallKind, CallRecord, CallState, ClickFlow
 from sipxd.config import Config
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound, Overloaded, TooManyCalls
@@ -22,8 +30,10 @@ from sipxd.net.stack import ServerHandle
 from sipxd.net.timers import TimerQueue
 from sipxd.service.destinations import Destinations
 from sipxd.service.live import LiveCalls
+from sipxd.service.runner import CallRunner
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Request
+from sipxd.sip.profiles import auto_answer
 from sipxd.sip.uas import UasLeg
 from sipxd.store import calls as stored
 from sipxd.store.store import Store
@@ -37,6 +47,23 @@ def _settled(record: CallRecord) -> bool:
 
 def _ended(record: CallRecord) -> bool:
     return record.state is CallState.ENDED
+
+
+def parse_flow(name: str) -> ClickFlow:
+    """The flow of that name. Raises BadInput."""
+    try:
+        return ClickFlow(name)
+    except ValueError:
+        raise BadInput(f"flow is one of {', '.join(ClickFlow)}.", field="flow") from None
+
+
+def _answering(own_phones: Destination, domain: str) -> Destination:
+    """The user's own phones, asked to answer by themselves: it is he who calls."""
+    targets = tuple(
+        attrs.evolve(target, headers=(*target.headers, *auto_answer(target.user_agent, domain)))
+        for target in own_phones.targets
+    )
+    return attrs.evolve(own_phones, targets=targets)
 
 
 class Calls:
@@ -65,15 +92,18 @@ class Calls:
 
     # -- click-to-call -------------------------------------------------------------------------
 
-    async def click_to_call(self, user: User, number: str, *, source: str) -> CallRecord:
+    async def click_to_call(
+        self, user: User, number: str, *, source: str, flow: str | None = None
+    ) -> CallRecord:
         """Ring the user's own phones, then ``number``, and bridge the two.
 
-        ``source`` is the address that asked.  The call is committed when this returns.  While it
-        lives, the same user and number again give the same call.  Raises BadInput, Forbidden,
-        NotFound, TooManyCalls, Overloaded.
+        ``source`` is the address that asked, ``flow`` how to do it, None: as the user or the
+        configuration says.  The call is committed when this returns.  While it lives, the same user
+        and number again give the same call.  Raises BadInput, Forbidden, NotFound, TooManyCalls,
+        Overloaded.
         """
         cleaned = clean_number(number)
-        self.destinations.policy.check(user, cleaned)
+        chosen = parse_flow(flow or user.flow or self._config.call.flow)
         key = (user.id, str(cleaned))
         running = self._table.by_key(key)
         if running is not None:
@@ -81,14 +111,9 @@ class Calls:
         destination = self.destinations.find(user, cleaned)
         own_phones = self.destinations.own_phones(user, cleaned)
         self._check_caps(user)
-        machine = ClickToCall(
-            own_phones,
-            destination,
-            shy=self._table.shy.keys(),
-            ringback=self.ringback,
-            busy_tone=self.busy_tone,
-        )
+        machine = self._click(chosen, own_phones, destination, cleaned)
         record = self._new_record(CallKind.CLICK, user, cleaned, CallState.CALLER)
+        record = attrs.evolve(record, flow=chosen)
         live = self._table.enter(record, machine, key)
         _log.info(
             "call {call}: {user} calls {number}, asked for from {source}",
@@ -100,6 +125,30 @@ class Calls:
         await self._table.begin(live)
         live.runner.start(machine.start)
         return record
+
+    def _click(
+        self, flow: ClickFlow, own_phones: Destination, destination: Destination, number: Number
+    ) -> ClickToCall:
+        """The machine of a click-to-call."""
+        registrar = self._config.sip.registrar
+        devices = _answering(own_phones, self._config.domain)
+        options: dict[str, Any] = {
+            "refuses": self._table.phones.refuses,
+            "ringback": self.ringback,
+            "busy_tone": self.busy_tone,
+        }
+        if flow is ClickFlow.OFFERLESS:
+            return OfferlessClick(devices, destination, **options)
+        if flow is ClickFlow.REFER or (flow is ClickFlow.AUTO and registrar):
+            return ReferClick(
+                devices,
+                destination,
+                refer_to=self.destinations.address(number),
+                token=self._table.return_token() if registrar else "",
+                only_known=flow is ClickFlow.AUTO,
+                **options,
+            )
+        return OfferClick(devices, destination, **options)
 
     def _new_record(
         self, kind: CallKind, user: User, number: Number, state: CallState
@@ -143,16 +192,21 @@ class Calls:
     ) -> None:
         """A call that ``caller``'s phone makes, its INVITE authenticated.
 
-        Raises NotFound where no route leads to ``number``, DialogError where the INVITE cannot make
-        a dialog, BadInput where its SDP cannot be read, Overloaded.
+        Raises NotFound where no route leads to ``number``, Forbidden where the dial policy is
+        against it, DialogError where the INVITE cannot make a dialog, BadInput where its SDP cannot
+        be read, Overloaded.
         """
-        destination = self.destinations.find(caller, number)
-        self.check_room()
+        destination = self.destinations.find(
+            caller, number, from_phone=True, private=wants_privacy(request)
+        )
+        if not self.destinations.policy.is_emergency(number):
+            self.check_room()
         leg_id = self._table.leg_id()
         leg = UasLeg(self._table.local(leg_id, flow), INVITE, request, flow)
         if not leg.readable:
             raise BadInput("The session description cannot be read.")
-        machine = PhoneCall("near", leg.offer_in, destination)
+        user = "" if caller.id == OUTSIDE else caller.name
+        machine = PhoneCall("near", leg.offer_in, destination, user)
         record = self._new_record(CallKind.PHONE, caller, number, CallState.CALLEE)
         live = self._table.enter(record, machine, None)
         runner = live.runner
@@ -174,6 +228,30 @@ class Calls:
             self._table.leg_gone(leg_id)
             raise
         runner.start(machine.start)
+
+    def returned(
+        self, runner: CallRunner, request: Request, handle: ServerHandle, flow: Flow
+    ) -> None:
+        """The phone that was referred to us calls: its INVITE goes on in the call of ``runner``.
+
+        Raises NotFound where that call no longer waits for it, DialogError where the INVITE cannot
+        make a dialog, BadInput where its SDP cannot be read.
+        """
+        leg_id = self._table.leg_id()
+        leg = UasLeg(self._table.local(leg_id, flow), INVITE, request, flow)
+        if not leg.readable:
+            raise BadInput("The session description cannot be read.")
+        waiting = runner.machine
+        successor = None
+        if isinstance(waiting, ReferClick):
+            successor = waiting.came_back(RETURN, leg.offer_in)
+        if successor is None:
+            raise NotFound("The call that was asked for has ended.")
+        self._table.returns.forget(runner)
+        runner.succeed(successor)
+        runner.add(RETURN, leg_id, leg, handle)
+        self._table.incoming(leg_id, handle)
+        runner.start(successor.start)
 
     # -- reading and ending --------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The commands of the admin socket: what ``sipxd user``, ``call`` and ``calls`` ask the daemon.
+"""The commands of the admin socket: what ``sipxd user``, ``call``, ``calls`` and ``phones`` ask.
 
 Arguments are decoded strictly; a key that no command knows is an error, not a silence.
 """
@@ -14,6 +14,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from sipxd import __version__
+from sipxd.call.phones import Refusing
 from sipxd.call.record import CallRecord
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound
@@ -29,7 +30,9 @@ MAX_CALLS = 1000
 class Calls(Protocol):
     """What the commands need of the calls."""
 
-    async def click_to_call(self, user: User, number: str, *, source: str) -> CallRecord: ...
+    async def click_to_call(
+        self, user: User, number: str, *, source: str, flow: str | None = None
+    ) -> CallRecord: ...
 
     def live(self) -> list[CallRecord]: ...
 
@@ -40,6 +43,14 @@ class Calls(Protocol):
     ) -> list[CallRecord]: ...
 
     def subscribe(self, callback: Callable[[CallRecord], None]) -> Callable[[], None]: ...
+
+
+class Phones(Protocol):
+    """What the commands need of the memory of phones."""
+
+    def all(self) -> list[Refusing]: ...
+
+    async def clear(self, user_agent: str | None) -> int: ...
 
 
 @attrs.frozen
@@ -68,6 +79,14 @@ class Dialled:
 
     user: str
     number: str
+    flow: str | None = None
+
+
+@attrs.frozen
+class Forgotten:
+    """Which kind of phones, or every kind."""
+
+    user_agent: str | None = None
 
 
 @attrs.frozen
@@ -115,7 +134,7 @@ def created(user: User, generated: Generated) -> dict[str, Any]:
     return {"user": plain(user), "generated": plain(generated)}
 
 
-def make_commands(accounts: Accounts, calls: Calls) -> dict[str, Handler]:
+def make_commands(accounts: Accounts, calls: Calls, phones: Phones) -> dict[str, Handler]:
     """The handlers for the admin socket, by the name of their command."""
 
     async def user_add(arguments: dict[str, Any], _: Emit) -> Any:
@@ -138,7 +157,10 @@ def make_commands(accounts: Accounts, calls: Calls) -> dict[str, Handler]:
     async def call(arguments: dict[str, Any], _: Emit) -> Any:
         asked = decode(Dialled, arguments)
         user = existing(asked.user)
-        return plain(await calls.click_to_call(user, asked.number, source="admin socket"))
+        record = await calls.click_to_call(
+            user, asked.number, source="admin socket", flow=asked.flow
+        )
+        return plain(record)
 
     async def calls_list(arguments: dict[str, Any], _: Emit) -> Any:
         limit = decode(Listed, arguments).limit
@@ -160,6 +182,13 @@ def make_commands(accounts: Accounts, calls: Calls) -> dict[str, Handler]:
         finally:
             unsubscribe()
 
+    async def phones_list(arguments: dict[str, Any], _: Emit) -> Any:
+        decode(Nothing, arguments)
+        return plain(phones.all())
+
+    async def phones_clear(arguments: dict[str, Any], _: Emit) -> Any:
+        return await phones.clear(decode(Forgotten, arguments).user_agent)
+
     async def status(arguments: dict[str, Any], _: Emit) -> Any:
         decode(Nothing, arguments)
         return {"version": __version__, "pid": os.getpid(), "calls": len(calls.live())}
@@ -179,5 +208,7 @@ def make_commands(accounts: Accounts, calls: Calls) -> dict[str, Handler]:
         "call": call,
         "calls": calls_list,
         "calls.watch": calls_watch,
+        "phones.list": phones_list,
+        "phones.clear": phones_clear,
         "status": status,
     }

@@ -17,21 +17,25 @@ from twisted.python.failure import Failure
 
 from sipxd import __version__, ids, metrics
 from sipxd.call.call import Phase
+from sipxd.call.effects import AskReferral
+from sipxd.call.phones import Refusal
 from sipxd.call.record import CallEvent, CallRecord, CallState, CallUnit
 from sipxd.errors import Overloaded
 from sipxd.net.locator import Locator
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.net.timers import TimerQueue
+from sipxd.service.phones import Phones
+from sipxd.service.returns import Returns
 from sipxd.service.runner import CallRunner, Machine
+from sipxd.sip.credentials import Authorizer
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import split_host_port
 from sipxd.sip.leg import Local
+from sipxd.sip.referral import Replaces
 from sipxd.store.store import Store
 
 _log = Logger()
 
-MAXIMUM_SHY = 1000
-"""Kinds of phones that are remembered to refuse an INVITE without SDP."""
 USER_AGENT = f"sipxd/{__version__}"
 
 Key = tuple[int, str]
@@ -99,25 +103,29 @@ class LiveCalls:
         self,
         store: Store,
         timers: TimerQueue,
+        phones: Phones,
         *,
         session_expires: int,
+        authorizer: Callable[[str], Authorizer | None] = lambda account: None,
         random: ids.Random = os.urandom,
         now: Callable[[], float] = time.time,
     ) -> None:
+        self.authorizer = authorizer
+        self.phones = phones
+        self.returns = Returns(now)
         self._store = store
         self._timers = timers
         self._session_expires = session_expires
         self._random = random
         self.now = now
         self.calls: dict[str, LiveCall] = {}
-        self.shy: dict[str, None] = {}
-        """What phones call themselves that refuse an INVITE without SDP, in order of discovery."""
         self._by_key: dict[Key, LiveCall] = {}
         self._by_user: dict[int, dict[str, LiveCall]] = {}
         self._legs: dict[str, tuple[CallRunner, str]] = {}
         self._incoming: dict[ServerHandle, tuple[CallRunner, str]] = {}
         self._invites: dict[str, ServerHandle] = {}
         self._observers: list[Callable[[CallRecord], None]] = []
+        self._resolve: Callable[[CallRunner, AskReferral], None] | None = None
         self._stack: SipStack | None = None
         self._locator: Locator | None = None
 
@@ -153,7 +161,7 @@ class LiveCalls:
         record = live.runner.record
         live.commits += 1
         try:
-            await self._store.submit(self._unit(live, "call.started", record, record.started))
+            await self._store.submit(self._unit(live, "call.started", record, record.started, {}))
         except BaseException:
             live.commits -= 1
             live.over = True
@@ -183,7 +191,12 @@ class LiveCalls:
     # -- steps ---------------------------------------------------------------------------------
 
     def step(
-        self, runner: CallRunner, kind: str, changes: dict[str, Any], now: tuple[str, ...]
+        self,
+        runner: CallRunner,
+        kind: str,
+        changes: dict[str, Any],
+        now: tuple[str, ...],
+        data: dict[str, Any],
     ) -> None:
         """A step of a call: evolve its record, and hand it to the store in order."""
         moment = self.now()
@@ -194,19 +207,21 @@ class LiveCalls:
             _count_end(record)
         live.commits += 1
         try:
-            done = self._store.submit(self._unit(live, kind, record, moment))
+            done = self._store.submit(self._unit(live, kind, record, moment, data))
         except Overloaded as error:
             done = Deferred()
             done.errback(Failure(error))
         done.addBoth(self._committed, live, record)
 
-    def _unit(self, live: LiveCall, kind: str, record: CallRecord, at: float) -> CallUnit:
-        data: dict[str, Any] = {}
+    def _unit(
+        self, live: LiveCall, kind: str, record: CallRecord, at: float, data: dict[str, Any]
+    ) -> CallUnit:
         if record.cause is not None:
             data = {"code": record.cause.code, "sentence": record.cause.sentence}
         event = CallEvent(kind, record.id, record.user, at, data)
         dialogs = live.runner.snapshot() if record.state is CallState.BRIDGED else {}
-        released = live.stored_legs if record.state is CallState.ENDED else ()
+        before = live.stored_legs if dialogs or record.state is CallState.ENDED else ()
+        released = tuple(leg for leg in before if leg not in dialogs)
         live.stored_legs = tuple(dialogs) or live.stored_legs
         return CallUnit(event, record, dialogs, released)
 
@@ -261,6 +276,10 @@ class LiveCalls:
         """A fresh id of a leg."""
         return ids.leg_id(self._random)
 
+    def return_token(self) -> str:
+        """A fresh one-time user part that a phone is referred to."""
+        return ids.return_token(self._random)
+
     def sip_call_id(self) -> str:
         """A fresh Call-ID."""
         return ids.sip_call_id(self._random)
@@ -273,6 +292,35 @@ class LiveCalls:
     def leg_started(self, leg_id: str, runner: CallRunner, name: str) -> None:
         """Requests to the leg's Contact belong to ``runner`` from now on."""
         self._legs[leg_id] = (runner, name)
+        handle = self._invites.get(leg_id)
+        if handle is not None:
+            self._incoming[handle] = (runner, name)
+
+    def on_referral(self, resolve: Callable[[CallRunner, AskReferral], None]) -> None:
+        """Have ``resolve`` find out where referrals lead."""
+        self._resolve = resolve
+
+    def referred(self, runner: CallRunner, ask: AskReferral) -> None:
+        """A phone refers the other party of its call."""
+        assert self._resolve is not None
+        self._resolve(runner, ask)
+
+    def find_dialog(self, replaces: Replaces) -> tuple[CallRunner, str] | None:
+        """The runner and name of the leg whose dialog ``replaces`` names (RFC 3891 section 3).
+
+        Every leg is looked at: this is asked for once in many calls, an index for it kept in all.
+        """
+        for runner, name in self._legs.values():
+            leg = runner.leg(name)
+            dialog = None if leg is None else leg.dialog
+            if (
+                dialog is not None
+                and dialog.call_id == replaces.call_id
+                and dialog.local_tag == replaces.to_tag
+                and dialog.remote_tag == replaces.from_tag
+            ):
+                return runner, name
+        return None
 
     def incoming(self, leg_id: str, handle: ServerHandle) -> None:
         """The leg began with the INVITE of ``handle``: a CANCEL of that concerns it."""
@@ -294,13 +342,20 @@ class LiveCalls:
         """The runner and name of the leg that an INVITE began."""
         return self._incoming.get(handle)
 
-    def remember_shy(self, user_agent: str) -> None:
-        """Phones that call themselves so refuse an INVITE without SDP."""
-        if len(self.shy) < MAXIMUM_SHY:
-            self.shy[user_agent] = None
+    def await_return(self, token: str, runner: CallRunner, flow: Flow) -> str:
+        """Await the phone behind ``flow`` at the URI that this gives. Raises OSError."""
+        assert self._stack is not None
+        uri = self._stack.contact_uri(token, flow)
+        self.returns.expect(token, runner, flow)
+        return uri
+
+    def remember(self, user_agent: str, refuses: Refusal) -> None:
+        """Phones that call themselves so refuse that."""
+        self.phones.note(user_agent, refuses)
 
     def over(self, runner: CallRunner) -> None:
         """The call has ended and none of its legs is left."""
+        self.returns.forget(runner)
         live = self.calls.get(runner.record.id)
         if live is not None:
             live.over = True

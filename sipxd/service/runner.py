@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from sipxd.call import effects as do
 from sipxd.call.call import Phase
+from sipxd.call.phones import Refusal
 from sipxd.call.record import CallRecord
 from sipxd.net.legs import LegDriver
 from sipxd.net.stack import ServerHandle, SipStack
@@ -25,6 +26,7 @@ from sipxd.net.timers import Timer, TimerQueue
 from sipxd.service.attempt import Attempt
 from sipxd.service.leg_effects import carry_out
 from sipxd.sip import leg as sip
+from sipxd.sip.credentials import Authorizer
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import parse_name_addr
 from sipxd.sip.message import Request
@@ -64,11 +66,23 @@ class Surroundings(Protocol):
         """The first of them, where DNS need not be asked."""
         ...
 
+    def authorizer(self, account: str) -> Authorizer | None:
+        """The credentials that answer a challenge; None: nobody's."""
+        ...
+
     def leg_id(self) -> str: ...
 
     def sip_call_id(self) -> str: ...
 
     def leg_started(self, leg_id: str, runner: CallRunner, name: str) -> None: ...
+
+    def referred(self, runner: CallRunner, ask: do.AskReferral) -> None:
+        """Find out where a referral leads, and tell the call of ``runner``."""
+        ...
+
+    def await_return(self, token: str, runner: CallRunner, flow: Flow) -> str:
+        """Await the phone behind ``flow`` at the URI that this gives. Raises OSError."""
+        ...
 
     def leg_gone(self, leg_id: str) -> None: ...
 
@@ -78,11 +92,14 @@ class Surroundings(Protocol):
         kind: str,
         changes: dict[str, Any],
         now: tuple[str, ...],
+        data: dict[str, Any],
     ) -> None:
         """Evolve the record and hand the step to the store."""
         ...
 
-    def remember_shy(self, user_agent: str) -> None: ...
+    def remember(self, user_agent: str, refuses: Refusal) -> None:
+        """Phones that call themselves so refuse that."""
+        ...
 
     def over(self, runner: CallRunner) -> None:
         """The call has ended and none of its legs is left."""
@@ -166,6 +183,41 @@ class CallRunner:
         self._around.leg_started(leg_id, self, name)
         return driver
 
+    def succeed(self, machine: Machine) -> None:
+        """Go on with another machine, which knows the legs by the same names."""
+        self.machine = machine
+
+    def hand_over(
+        self,
+        name: str,
+        parting: Callable[[], list[do.Effect] | None],
+        heir: CallRunner,
+        new_name: str,
+        then: Callable[[bool], list[do.Effect]],
+    ) -> None:
+        """Give the leg ``name`` to the call of ``heir``, where it is called ``new_name``.
+
+        ``parting`` gives what this call does about it, None where it keeps the leg.  The heir goes
+        on with ``then``, which is told whether it has the leg.
+        """
+
+        def part() -> None:
+            effects = parting() if name in self._legs else None
+            if effects is not None:
+                self._do(effects)
+                heir.inherit(self._legs.pop(name), new_name)
+            heir.start(lambda: then(effects is not None))
+
+        self._post(part)
+
+    def inherit(self, leg: _Leg, name: str) -> None:
+        """Take in a leg of another call; what comes for it takes its turn here from now on."""
+        leg.name = name
+        leg.requests.clear()
+        self._legs[name] = leg
+        leg.driver.move(self._post, lambda event: self._told(leg, event))
+        self._around.leg_started(leg.id, self, name)
+
     def receive_request(self, name: str, handle: ServerHandle, request: Request) -> None:
         """A request within the dialog of a leg."""
         self._to_driver(name, lambda driver: driver.receive_request(handle, request))
@@ -219,12 +271,10 @@ class CallRunner:
             self._around.over(self)
 
     def _to_driver(self, name: str, event: Callable[[LegDriver], None]) -> None:
-        def deliver() -> None:
-            leg = self._legs.get(name)
-            if leg is not None:
-                event(leg.driver)
-
-        self._post(deliver)
+        leg = self._legs.get(name)
+        if leg is not None:
+            driver = leg.driver
+            driver.enter(lambda: event(driver))
 
     # -- what legs tell ------------------------------------------------------------------------
 
@@ -260,10 +310,14 @@ class CallRunner:
                     timer = self._timers.pop(name, None)
                     if timer is not None:
                         timer.cancel()
-                case do.Record(kind, changes, now):
-                    self._around.step(self, kind, changes, now)
-                case do.Remember(user_agent):
-                    self._around.remember_shy(user_agent)
+                case do.Record(kind, changes, now, data):
+                    self._around.step(self, kind, changes, now, data)
+                case do.AskReferral():
+                    self._around.referred(self, effect)
+                case do.ReferHome():
+                    self._refer_home(effect)
+                case do.Remember(user_agent, refuses):
+                    self._around.remember(user_agent, refuses)
                 case _:
                     leg = self._legs.get(effect.leg)
                     if isinstance(effect, do.Release):
@@ -272,6 +326,15 @@ class CallRunner:
                             leg.attempt = None
                     if leg is not None:
                         leg.driver.work(carry_out(effect, leg.driver.machine, leg.requests))
+
+    def _refer_home(self, effect: do.ReferHome) -> None:
+        """Refer a phone to us, so that its own call comes back into this one."""
+        leg = self._legs.get(effect.leg)
+        dialog = None if leg is None else leg.driver.machine.dialog
+        if leg is None or dialog is None:
+            return
+        uri = self._around.await_return(effect.token, self, dialog.flow)
+        leg.driver.work(leg.driver.machine.refer(uri, effect.headers))
 
     # -- reaching a branch ---------------------------------------------------------------------
 
@@ -330,14 +393,17 @@ class CallRunner:
             routes=target.routes,
             max_forwards=self.max_forwards,
         )
-        machine = UacLeg(local, invitation)
+        machine = UacLeg(local, invitation, self._around.authorizer(target.account))
         machine.media.peer_agent = target.user_agent
         driver = self.add(ring.leg, leg_id, machine, pinned=target.flow is not None)
         leg = self._legs[ring.leg]
         leg.attempt = attempt
         if attempt.patience:
             self._start_timer(f"silence:{ring.leg}", attempt.patience)
-        driver.work(machine.start_held() if ring.held else machine.start(ring.sdp))
+        if ring.held is None:
+            driver.work(machine.start(ring.sdp))
+        else:
+            driver.work(machine.start_held(ring.held))
 
     def _silent(self, name: str) -> None:
         """The present way has been silent for long enough."""

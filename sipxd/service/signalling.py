@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from sipxd.call.numbers import Number, clean_number
 from sipxd.directory.user import User
-from sipxd.errors import BadInput, NotFound, Overloaded
+from sipxd.errors import BadInput, Forbidden, NotFound, Overloaded
 from sipxd.net.servers import stateless_tag
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.service.authentication import Authentication, Refused
@@ -19,10 +19,12 @@ from sipxd.service.calls import Calls
 from sipxd.service.live import LiveCalls
 from sipxd.service.registrations import Registrations
 from sipxd.service.runner import CallRunner
+from sipxd.service.transfers import CannotReplace, Transfers
 from sipxd.sip import session_timer
 from sipxd.sip.dialog import DialogError
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Header, Request, Response, respond
+from sipxd.sip.referral import ReferralError, replaces_of
 from sipxd.sip.registrar import Rejected
 from sipxd.sip.uri import UriError, parse_uri
 from sipxd.sip.usage import ALLOW
@@ -40,6 +42,7 @@ class Signalling:
         authentication: Authentication,
         registrations: Registrations,
         calls: Calls,
+        transfers: Transfers,
         table: LiveCalls,
         *,
         random: Callable[[int], bytes],
@@ -47,6 +50,7 @@ class Signalling:
         self._authentication = authentication
         self._registrations = registrations
         self._calls = calls
+        self._transfers = transfers
         self._table = table
         self._random = random
         self._stack: SipStack | None = None
@@ -59,31 +63,45 @@ class Signalling:
 
     def screen(self, request: Request, flow: Flow) -> Response | object:
         """The answer that a request gets at once, else its sender: the user whose request it is,
-        or, within a dialog, the leg that it is for."""
+        within a dialog the leg that it is for, of a phone that was referred to us its call."""
         if request.to_tag is not None:
             return self._leg_of(request) or _at_once(request, 481)
         match request.method:
             case "REGISTER":
                 sender = self._authentication.registrant(request, flow)
             case "INVITE":
+                awaiting = self._table.returns.awaits(parse_uri(request.uri).user or "", flow)
+                if awaiting is not None:
+                    return awaiting
                 sender = self._authentication.caller(request, flow)
             case "OPTIONS":
                 able = (("Allow", ALLOW_ALL), ("Accept", "application/sdp"))
                 return _at_once(request, 200, headers=able)
             case "BYE" | "UPDATE" | "INFO" | "PRACK":
                 return _at_once(request, 481)
-            case "SUBSCRIBE" | "PUBLISH" | "NOTIFY":
-                return _at_once(request, 489)
+            case "SUBSCRIBE" | "PUBLISH" | "NOTIFY" | "REFER" | "MESSAGE":
+                return self._outside_of_calls(request, flow)
             case _:
                 return _at_once(request, 405, headers=(("Allow", ALLOW_ALL),))
         if isinstance(sender, Refused):
             return _at_once(request, sender.status, sender.reason, sender.headers)
         return sender
 
+    def _outside_of_calls(self, request: Request, flow: Flow) -> Response:
+        """What exists within calls only, or not at all; strangers are not told even that."""
+        sender = self._authentication.caller(request, flow)
+        if isinstance(sender, Refused):
+            return _at_once(request, sender.status, sender.reason, sender.headers)
+        if request.method in ("REFER", "MESSAGE"):
+            return _at_once(request, 403, f"Forbidden: {request.method} is for calls only")
+        return _at_once(request, 489, headers=(("Allow-Events", "refer"),))
+
     def on_request(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
         """A request that was let in."""
         sender = handle.sender
-        if not isinstance(sender, User):
+        if isinstance(sender, CallRunner):
+            self._spawn(handle, self._returned(handle, request, sender, flow))
+        elif not isinstance(sender, User):
             runner, leg = cast("tuple[CallRunner, str]", sender)
             runner.receive_request(leg, handle, request)
         elif request.method == "REGISTER":
@@ -159,8 +177,13 @@ class Signalling:
     async def _invite(
         self, handle: ServerHandle, request: Request, caller: User, flow: Flow
     ) -> None:
-        number = self._number(handle, request)
-        if number is None:
+        try:
+            replaces = replaces_of(request)
+        except ReferralError as error:
+            self._answer(handle, 400, f"Bad Request: {error}")
+            return
+        number = None if replaces is not None else self._number(handle, request)
+        if number is None and replaces is None:
             return
         if (request.get("Max-Forwards") or "70").strip() == "0":
             self._answer(handle, 483)
@@ -169,7 +192,29 @@ class Signalling:
             self._answer(handle, 422, headers=(("Min-SE", str(session_timer.MINIMUM)),))
             return
         try:
-            await self._calls.from_phone(caller, number, request, handle, flow)
+            if replaces is not None:
+                self._transfers.replace(caller, replaces, request, handle, flow)
+            elif number is not None:
+                await self._calls.from_phone(caller, number, request, handle, flow)
+        except CannotReplace as error:
+            self._answer(handle, error.status, error.reason)
+        except Forbidden as error:
+            self._answer(handle, 403, f"Forbidden: {error.detail}")
+        except NotFound as error:
+            self._answer(handle, 404, f"Not Found: {error.detail}")
+        except DialogError as error:
+            self._answer(handle, 400, f"Bad Request: {error}")
+        except BadInput as error:
+            self._answer(handle, 488, f"Not Acceptable Here: {error.detail}")
+
+    async def _returned(
+        self, handle: ServerHandle, request: Request, runner: CallRunner, flow: Flow
+    ) -> None:
+        if session_timer.too_small(request):
+            self._answer(handle, 422, headers=(("Min-SE", str(session_timer.MINIMUM)),))
+            return
+        try:
+            self._calls.returned(runner, request, handle, flow)
         except NotFound as error:
             self._answer(handle, 404, f"Not Found: {error.detail}")
         except DialogError as error:
@@ -179,11 +224,9 @@ class Signalling:
 
     def _number(self, handle: ServerHandle, request: Request) -> Number | None:
         uri = parse_uri(request.uri)
-        if not self._authentication.is_ours(uri):
-            self._answer(handle, 404, "Not Found: no route leads to that domain")
-            return None
+        elsewhere = "" if self._authentication.is_ours(uri) else f"@{uri.host.rstrip('.')}"
         try:
-            return clean_number(uri.user_text)
+            return clean_number(f"{uri.user_text}{elsewhere}")
         except BadInput as error:
             self._answer(handle, 404, f"Not Found: {error.detail}")
             return None

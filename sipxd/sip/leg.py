@@ -87,7 +87,13 @@ class Progress:
 
 @attrs.frozen
 class Up:
-    """The INVITE was answered with a 2xx (UAC), or our 2xx was acknowledged (UAS)."""
+    """The INVITE was answered with a 2xx (UAC), or our 2xx was acknowledged (UAS).
+
+    ``allows`` are the methods that the peer says it takes, empty where it does not say.
+    """
+
+    user_agent: str = ""
+    allows: frozenset[str] = frozenset()
 
 
 @attrs.frozen

@@ -36,7 +36,7 @@ from sipxd.sip.media import CannotHold
 from sipxd.sip.message import Header, Request, Response
 from sipxd.sip.offer import Exchange, Intent, OfferAnswer
 from sipxd.sip.reliable import number_of
-from sipxd.sip.sdp import SdpError
+from sipxd.sip.sdp import Direction, SdpError
 from sipxd.sip.usage import ALLOW, CHALLENGES, LegState
 
 MAXIMUM_STRAYS = 20
@@ -112,11 +112,11 @@ class UacLeg(EarlyUsage):
             return self._refused(488, f"The offer cannot be passed on: {error}")
         return self._send_invite()
 
-    def start_held(self) -> list[Output]:
+    def start_held(self, direction: Direction = Direction.INACTIVE) -> list[Output]:
         """Send the INVITE with an offer without media, for phones that want one."""
         if self.state is not LegState.EARLY or self._invite is not None:
             return []
-        self._body = self.media.held_offer()
+        self._body = self.media.held_offer(direction)
         return self._send_invite()
 
     def _send_invite(self) -> list[Output]:
@@ -346,7 +346,7 @@ class UacLeg(EarlyUsage):
             return out + self._given_up()
         if answer is None or not (settled or self.media.heard(answer)):
             return out + self._unusable()
-        return [*out, *self.session.agreed(response), Up(), Answered(answer)]
+        return [*out, *self.session.agreed(response), self._told_up(), Answered(answer)]
 
     def _dialog_of(self, response: Response) -> DialogState:
         """The dialog that a 2xx makes or confirms (13.2.2.4). Raises DialogError."""
@@ -367,7 +367,10 @@ class UacLeg(EarlyUsage):
         self.exchange.received()
         if self._cancelled is not None:
             return self._given_up()
-        return [*self.session.agreed(response), Up(), Offered(response.sdp)]
+        return [*self.session.agreed(response), self._told_up(), Offered(response.sdp)]
+
+    def _told_up(self) -> Up:
+        return Up(self.peer_agent, self.peer_allows)
 
     def _given_up(self) -> list[Output]:
         """The 2xx crossed our CANCEL: hang up."""

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from sipxd.call.record import CallKind, CallRecord, CallState, CallUnit, Cause, Side
+from sipxd.call.record import CallKind, CallRecord, CallState, CallUnit, Cause, ClickFlow, Side
 from sipxd.store.schema import calls, dialogs, events
 
 MAX_PAGE = 1000
@@ -128,6 +128,7 @@ def _row(record: CallRecord) -> dict[str, Any]:
         "cause_code": cause.code if cause else None,
         "cause_sentence": cause.sentence if cause else None,
         "media_mismatch": record.media_mismatch,
+        "flow": str(record.flow) if record.flow else None,
     }
 
 
@@ -148,6 +149,7 @@ def _record(row: Any) -> CallRecord:
         ended=row.ended,
         cause=cause,
         media_mismatch=row.media_mismatch,
+        flow=ClickFlow(row.flow) if row.flow is not None else None,
     )
 
 

@@ -29,6 +29,7 @@ users = sa.Table(
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("pin_hash", sa.Text, nullable=False),  # argon2id
     sa.Column("sip_password", sa.LargeBinary, nullable=False),  # sealed by the vault
+    sa.Column("flow", sa.Text, nullable=False, server_default=""),  # empty: as configured
     sqlite_autoincrement=True,  # the id of a deleted user is never given to another
 )
 
@@ -76,6 +77,7 @@ calls = sa.Table(
     sa.Column("cause_code", sa.Integer),
     sa.Column("cause_sentence", sa.Text),
     sa.Column("media_mismatch", sa.Boolean, nullable=False),
+    sa.Column("flow", sa.Text),
     sa.Index(None, "started", "id"),
     sa.Index(None, "user_name", "started", "id"),
 )
@@ -85,6 +87,15 @@ sa.Index(
     calls.c.id,
     sqlite_where=calls.c.ended.is_(None),
     postgresql_where=calls.c.ended.is_(None),
+)
+
+# What kinds of phones have refused, so that they are not asked again.
+phones = sa.Table(
+    "phones",
+    metadata,
+    sa.Column("user_agent", sa.Text, primary_key=True),
+    sa.Column("refuses", sa.Text, primary_key=True),
+    sa.Column("noted", sa.Double, nullable=False),
 )
 
 dialogs = sa.Table(

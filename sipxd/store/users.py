@@ -81,6 +81,7 @@ def _row(stored: StoredUser) -> dict[str, Any]:
         "enabled": user.enabled,
         "pin_hash": stored.pin_hash,
         "sip_password": stored.sip_password,
+        "flow": user.flow,
     }
 
 
@@ -145,6 +146,7 @@ def _load(connection: sa.Connection, user_id: int | None) -> list[StoredUser]:
                 permissions=frozenset(msgspec.json.decode(row.permissions)),
                 admin=row.admin,
                 enabled=row.enabled,
+                flow=row.flow,
             ),
             pin_hash=row.pin_hash,
             sip_password=row.sip_password,

@@ -25,8 +25,10 @@ from sipxd.service.authentication import Authentication
 from sipxd.service.calls import Calls
 from sipxd.service.destinations import Destinations
 from sipxd.service.live import LiveCalls
+from sipxd.service.phones import Phones
 from sipxd.service.registrations import Registrations
 from sipxd.service.signalling import Signalling
+from sipxd.service.transfers import Transfers
 from sipxd.service.vault import Vault
 from sipxd.sip.flow import Flow
 from sipxd.store.calls import save_units
@@ -104,16 +106,21 @@ class Office:
         self.table = LiveCalls(
             store,
             self.timers,
+            Phones(store, self.time),
             session_expires=self.config.call.session_expires,
             random=self.random.randbytes,
             now=self.time,
         )
         destinations = Destinations(self.config, self.accounts, self.registrations)
         self.calls = Calls(self.config, destinations, store, self.table, self.timers)
+        authentication = Authentication(
+            self.config, self.accounts, random=self.random.randbytes, now=self.time
+        )
         signalling = Signalling(
-            Authentication(self.config, self.accounts, random=self.random.randbytes, now=self.time),
+            authentication,
             self.registrations,
             self.calls,
+            Transfers(authentication, self.accounts, destinations, self.table),
             self.table,
             random=self.random.randbytes,
         )
@@ -183,10 +190,9 @@ class Office:
         end = self.clock.seconds() + seconds
         while True:
             pending = [call.getTime() for call in self.clock.getDelayedCalls()]
-            due = min(pending, default=end)
-            if due > end:
+            if not pending or min(pending) > end:
                 break
-            self.clock.advance(max(0.0, due - self.clock.seconds()))
+            self.clock.advance(max(0.0, min(pending) - self.clock.seconds()))
         self.clock.advance(max(0.0, end - self.clock.seconds()))
 
     def click(self, user: str, number: str) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sipxd.call.call import Call, Destination, Phase
 from sipxd.call.click import ClickToCall
+from sipxd.call.click_offer import OfferClick
 from sipxd.call.effects import (
     Accept,
     Answer,
@@ -28,6 +29,7 @@ from sipxd.call.phone import PhoneCall
 from sipxd.sip import leg
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Request
+from sipxd.sip.sdp import Direction
 
 
 def sdp(port: int, direction: str = "sendrecv") -> bytes:
@@ -50,9 +52,13 @@ def destination(first: int) -> Destination:
     return Destination((target(first), target(first + 1)), IDENTITY, 20.0)
 
 
-def click() -> ClickToCall:
-    return ClickToCall(
-        destination(1), destination(3), shy={"phone-2"}, ringback=TONE, busy_tone=TONE
+def click() -> OfferClick:
+    return OfferClick(
+        destination(1),
+        destination(3),
+        refuses=lambda agent, what: agent == "phone-2",
+        ringback=TONE,
+        busy_tone=TONE,
     )
 
 
@@ -76,8 +82,6 @@ LEGS = st.sampled_from(
         "near",
         "near-1",
         "near-2",
-        "near-1-again",
-        "near-2-again",
         "far-1",
         "far-2",
         "tone",
@@ -187,7 +191,7 @@ def test_a_phone_that_answered_our_held_offer_is_offered_on_without_its_inactive
 
 def test_a_phone_known_to_want_sdp_gets_it_at_once() -> None:
     rings = [effect for effect in click().start() if isinstance(effect, Ring)]
-    assert [ring.held for ring in rings] == [False, True]
+    assert [ring.held for ring in rings] == [None, Direction.INACTIVE]
 
 
 def test_every_offer_of_a_leg_gets_an_answer_or_a_refusal() -> None:

@@ -17,6 +17,7 @@ from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound
 from sipxd.service.accounts import Accounts
 from sipxd.service.commands import make_commands
+from sipxd.service.phones import Phones
 from sipxd.service.vault import Vault
 from sipxd.store.engine import migrate
 from sipxd.store.store import Store
@@ -31,11 +32,13 @@ class Calls:
     """Calls without telephones."""
 
     known: dict[str, CallRecord] = attrs.field(factory=dict)
-    asked: list[tuple[str, str, str]] = attrs.field(factory=list)
+    asked: list[tuple[str, str, str, str | None]] = attrs.field(factory=list)
     observers: list[Callable[[CallRecord], None]] = attrs.field(factory=list)
 
-    async def click_to_call(self, user: User, number: str, *, source: str) -> CallRecord:
-        self.asked.append((user.name, number, source))
+    async def click_to_call(
+        self, user: User, number: str, *, source: str, flow: str | None = None
+    ) -> CallRecord:
+        self.asked.append((user.name, number, source, flow))
         return record("c1")
 
     def live(self) -> list[CallRecord]:
@@ -67,10 +70,11 @@ class Daemon:
 
     accounts: Accounts
     calls: Calls
+    phones: Phones
     events: list[Any] = attrs.field(factory=list)
 
     async def ask(self, command: str, /, **arguments: Any) -> Any:
-        handler = make_commands(self.accounts, self.calls)[command]
+        handler = make_commands(self.accounts, self.calls, self.phones)[command]
         return await handler(arguments, self.events.append)
 
 
@@ -81,7 +85,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     store = Store.open(url, reactor, 100)
     vault = Vault.create(tmp_path / "secret.key")
     accounts = pytest_twisted.blockon(Deferred.fromCoroutine(Accounts.load(store, vault, reactor)))
-    yield Daemon(accounts, Calls())
+    yield Daemon(accounts, Calls(), Phones(store))
     accounts.close()
     pytest_twisted.blockon(Deferred.fromCoroutine(store.close()))
 
@@ -105,7 +109,7 @@ async def test_a_call_is_made_for_the_user_whom_an_alias_names(daemon: Daemon) -
     await daemon.ask("user.add", name="200", aliases=["ann"], pin="4711")
     answer = await daemon.ask("call", user="ann", number="201")
     assert (answer["id"], answer["state"]) == ("c1", "ringing-caller")
-    assert daemon.calls.asked == [("200", "201", "admin socket")]
+    assert daemon.calls.asked == [("200", "201", "admin socket", None)]
 
 
 @pytest.mark.parametrize(
