@@ -31,9 +31,11 @@ from sipxd.net.timers import TimerQueue
 from sipxd.service.accounts import Accounts
 from sipxd.service.admin import AdminSocket
 from sipxd.service.authentication import Authentication
+from sipxd.service.authorizers import Authorizers
 from sipxd.service.calls import Calls
 from sipxd.service.commands import make_commands
 from sipxd.service.destinations import Destinations
+from sipxd.service.gateways import Gateways
 from sipxd.service.keepalive import NatKeepalive
 from sipxd.service.live import LiveCalls
 from sipxd.service.recovery import recover
@@ -84,9 +86,25 @@ class _StackMetrics:
             len(self._app.sip.connections),
         )
         yield from self._guarding()
+        yield from self._gateways()
         yield GaugeMetricFamily("sipxd_legs_live", "Legs of calls", self._app.table.leg_count)
         yield GaugeMetricFamily("sipxd_timers", "Timers that wait", len(self._app.timers))
 
+    def _gateways(self) -> Iterator[Metric]:
+        gateways = self._app.gateways
+        well = GaugeMetricFamily(
+            "sipxd_gateway_well", "Whether nothing is wrong with a gateway", labels=["gateway"]
+        )
+        registered = GaugeMetricFamily(
+            "sipxd_gateway_registered", "Whether sipxd is registered there", labels=["gateway"]
+        )
+        for gateway in self._app.config.gateway:
+            well.add_metric([gateway.name], gateways.is_well(gateway.name))
+            there = gateways.is_registered(gateway.name)
+            if there is not None:
+                registered.add_metric([gateway.name], there)
+        yield well
+        yield registered
 
     def _guarding(self) -> Iterator[Metric]:
         """How full the tables are that strangers can fill."""
@@ -118,6 +136,8 @@ class App(MultiService):
     stack: SipStack
     sip: Listeners
     resolver: Resolver
+    locator: Locator
+    gateways: Gateways
     timers: TimerQueue
 
     def __init__(self, config: Config, reactor: Any) -> None:
@@ -159,13 +179,15 @@ class App(MultiService):
         self._opened.append(self.timers.stop)
         self._start_sip()
         # First of all: where another daemon has this state directory, nothing may be touched.
-        commands = make_commands(self.accounts, self.calls, self.phones)
+        commands = make_commands(self.accounts, self.calls, self.phones, self.gateways)
         admin = AdminSocket(config.admin_socket, reactor, commands)
         admin.start()
         self._opened.append(admin.stop)
         lost = await recover(self.store, self.table, self.stack, self.timers)
         if lost:
             _log.warn("{count} calls had not ended when sipxd stopped last time", count=lost)
+        self.gateways.start(self.stack, self.locator)
+        self._opened.append(self.gateways.stop)
         site = build_site(config, self.accounts, self.calls, lambda: self._ready, reactor=reactor)
         for address in config.web.addresses:
             factory = TLSMemoryBIOFactory(context, False, site)
@@ -178,15 +200,28 @@ class App(MultiService):
 
     def _start_sip(self) -> None:
         config = self.config
+        authorizers = Authorizers(config, self.accounts, os.urandom)
+        self.gateways = Gateways(
+            config.gateway,
+            self.timers,
+            authorizers.of,
+            random=random.SystemRandom(),
+            octets=os.urandom,
+        )
         self.table = LiveCalls(
             self.store,
             self.timers,
             self.phones,
             session_expires=config.call.session_expires,
+            authorizer=authorizers.of,
         )
-        destinations = Destinations(config, self.accounts, self.registrations)
+        destinations = Destinations(
+            config, self.accounts, self.registrations, self.gateways.is_well
+        )
         self.calls = Calls(config, destinations, self.store, self.table, self.timers)
-        authentication = Authentication(config, self.accounts, random=os.urandom)
+        authentication = Authentication(
+            config, self.accounts, random=os.urandom, gateway_at=self.gateways.at
+        )
         signalling = Signalling(
             authentication,
             self.registrations,
@@ -237,7 +272,8 @@ class App(MultiService):
             self._reactor, config.sip.dns, self.stack.available, random.SystemRandom()
         )
         self._opened.append(self.resolver.close)
-        self.table.join_stack(self.stack, Locator(self.resolver, self.stack))
+        self.locator = Locator(self.resolver, self.stack)
+        self.table.join_stack(self.stack, self.locator)
         self.calls.ringback = Target(config.call.ringback) if config.call.ringback else None
         self.calls.busy_tone = Target(config.call.busy_tone) if config.call.busy_tone else None
 

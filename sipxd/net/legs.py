@@ -111,6 +111,26 @@ class LegDriver:
             self._path = uri, flow if same else found
         return self._path[1]
 
+    def move(
+        self,
+        post: Callable[[Callable[[], None]], None],
+        on_event: Callable[[sip.Event], None],
+    ) -> None:
+        """Let another owner have the leg: what was posted before and waits follows it there."""
+        self._post, self._on_event = post, on_event
+
+    def enter(self, event: Callable[[], None]) -> None:
+        """Post ``event``; should the leg have moved before its turn comes, it is posted again."""
+        home = self._post
+
+        def arrive() -> None:
+            if self._post == home:
+                event()
+            else:
+                self.enter(event)
+
+        home(arrive)
+
     def incoming(self, handle: ServerHandle) -> None:
         """The INVITE that the leg began with is answered through ``handle``."""
         self._servers[INVITE] = handle
@@ -168,7 +188,7 @@ class LegDriver:
 
     def _send(self, key: str, request: Request) -> None:
         def on_event(event: Response | int) -> None:
-            self._post(lambda: self._responded(key, event))
+            self.enter(lambda: self._responded(key, event))
 
         self._clients[key] = self._stack.request(request, self._flow_of(request), on_event)
 
@@ -205,7 +225,7 @@ class LegDriver:
 
     def _timer_fired(self, name: str) -> None:
         self._timers.pop(name, None)
-        self._post(lambda: self.work(self.machine.timer(name)))
+        self.enter(lambda: self.work(self.machine.timer(name)))
 
     def _stop(self) -> None:
         for timer in self._timers.values():

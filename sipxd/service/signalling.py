@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sipxd.call.numbers import Number, clean_number
+from sipxd.call.policy import OUTSIDE
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound, Overloaded
 from sipxd.net.servers import stateless_tag
@@ -182,7 +183,7 @@ class Signalling:
         except ReferralError as error:
             self._answer(handle, 400, f"Bad Request: {error}")
             return
-        number = None if replaces is not None else self._number(handle, request)
+        number = None if replaces is not None else self._number(handle, request, caller, flow)
         if number is None and replaces is None:
             return
         if (request.get("Max-Forwards") or "70").strip() == "0":
@@ -222,8 +223,17 @@ class Signalling:
         except BadInput as error:
             self._answer(handle, 488, f"Not Acceptable Here: {error.detail}")
 
-    def _number(self, handle: ServerHandle, request: Request) -> Number | None:
+    def _number(
+        self, handle: ServerHandle, request: Request, caller: User, flow: Flow
+    ) -> Number | None:
         uri = parse_uri(request.uri)
+        gateway = self._authentication.gateway_at(flow.host)
+        if caller.id == OUTSIDE and gateway is not None:
+            names = (uri.user_text, self._authentication.user_text(request, "To"))
+            number = self._calls.destinations.inward(gateway, names)
+            if number is None:
+                self._answer(handle, 404, "Not Found: nobody here has that number")
+            return number
         elsewhere = "" if self._authentication.is_ours(uri) else f"@{uri.host.rstrip('.')}"
         try:
             return clean_number(f"{uri.user_text}{elsewhere}")

@@ -13,7 +13,7 @@ from sipxd.sip.message import Header, Message, Request, Response
 from sipxd.sip.transaction import BRANCH_PREFIX
 from sipxd.sip.uri import UriError, parse_uri
 
-SUPPORTED_EXTENSIONS = frozenset({"timer", "path", "100rel"})
+SUPPORTED_EXTENSIONS = frozenset({"timer", "path", "100rel", "replaces"})
 """Option tags that a peer may require of us."""
 
 _NEEDED = ("Via", "From", "To", "Call-ID", "CSeq")

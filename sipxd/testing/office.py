@@ -22,8 +22,10 @@ from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.service.accounts import Accounts, NewUser, create_user
 from sipxd.service.authentication import Authentication
+from sipxd.service.authorizers import Authorizers
 from sipxd.service.calls import Calls
 from sipxd.service.destinations import Destinations
+from sipxd.service.gateways import Gateways
 from sipxd.service.live import LiveCalls
 from sipxd.service.phones import Phones
 from sipxd.service.registrations import Registrations
@@ -111,10 +113,25 @@ class Office:
             random=self.random.randbytes,
             now=self.time,
         )
-        destinations = Destinations(self.config, self.accounts, self.registrations)
+        authorizers = Authorizers(self.config, self.accounts, self.random.randbytes)
+        self.gateways = Gateways(
+            self.config.gateway,
+            self.timers,
+            authorizers.of,
+            random=self.random,
+            octets=self.random.randbytes,
+        )
+        self.table.authorizer = authorizers.of
+        destinations = Destinations(
+            self.config, self.accounts, self.registrations, self.gateways.is_well
+        )
         self.calls = Calls(self.config, destinations, store, self.table, self.timers)
         authentication = Authentication(
-            self.config, self.accounts, random=self.random.randbytes, now=self.time
+            self.config,
+            self.accounts,
+            random=self.random.randbytes,
+            now=self.time,
+            gateway_at=self.gateways.at,
         )
         signalling = Signalling(
             authentication,
@@ -130,9 +147,11 @@ class Office:
         signalling.join_stack(self.stack)
         self.names: dict[str, list[tuple[str, int]]] = {}
         """The addresses of host names."""
-        self.table.join_stack(self.stack, Locator(Table(self.names), self.stack))
+        locator = Locator(Table(self.names), self.stack)
+        self.table.join_stack(self.stack, locator)
         self.transport: NetworkTransport = self.network.node(*SERVER, self.stack.receive)
         self.stack.add_transport(self.transport)
+        self.gateways.start(self.stack, locator)
 
     def time(self) -> float:
         """Seconds since the epoch on the fake clock."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -25,6 +26,7 @@ from sipxd.sip.headers import HeaderError, parse_name_addr, split_host_port
 from sipxd.sip.leg_media import readable
 from sipxd.sip.media import with_direction
 from sipxd.sip.message import Header, Request, Response, respond
+from sipxd.sip.referral import Replaces
 from sipxd.sip.sdp import Direction, parse
 from sipxd.sip.uac import Invitation, UacLeg
 from sipxd.sip.uas import UasLeg
@@ -59,6 +61,14 @@ class Behaviour:
     """Answer a CANCEL with the 200 of the call, as when both cross on the wire."""
     hang_up_after: float | None = None
     """Hang up so long after the call is up; None: never."""
+    refer: int = 202
+    """Answer a REFER with this: 202 calls whom it names, anything else is a refusal."""
+    dial_after: float | None = 0.1
+    """Call so long after a REFER was accepted; None: never, and nothing is told about it."""
+    leave_after_refer: bool = False
+    """Hang up on the call that carried a REFER before calling whom it names."""
+    identity: str = ""
+    """Who the phone says it is when it follows a REFER; empty: its account, with credentials."""
 
 
 class PhoneCall:
@@ -75,6 +85,12 @@ class PhoneCall:
         """Why the call is over; empty while it is not."""
         self.status = 0
         """The final status of a call that was made from here."""
+        self.uri = ""
+        """Whom a REFER named; empty: the number ``peer``."""
+        self.asked_by: tuple[PhoneCall, str] | None = None
+        """The call that carried that REFER, and its key there."""
+        self.referral: list[int] = []
+        """What was told about a transfer that was asked for here: SIP statuses."""
 
     @property
     def machine(self) -> InviteUsage:
@@ -103,6 +119,26 @@ class PhoneCall:
     def resume(self) -> None:
         """Take the other side back from hold."""
         self._offer(Direction.SENDRECV)
+
+    def transfer(self, number: str) -> None:
+        """Have the other side connected with ``number``."""
+        self._refer(f"sip:{number}@{self._phone.domain}")
+
+    def transfer_to(self, other: PhoneCall) -> None:
+        """Have the other side connected with that of another call of this phone."""
+        uri = f"sip:{other.peer}@{self._phone.domain}?Replaces={quote(str(other.replaces), '')}"
+        self._refer(uri)
+
+    @property
+    def replaces(self) -> Replaces:
+        """This call as a Replaces of the other side's names it."""
+        dialog = self.machine.dialog
+        assert dialog is not None
+        return Replaces(dialog.call_id, to_tag=dialog.remote_tag, from_tag=dialog.local_tag)
+
+    def _refer(self, uri: str) -> None:
+        self._phone.tell(f"transfers {self.peer}")
+        self._phone.post(lambda: self.driver.work(self.machine.refer(uri)))
 
     def _offer(self, direction: Direction) -> None:
         sdp = with_direction(parse(self._phone.sdp()), direction).encode()
@@ -135,7 +171,7 @@ class Phone:
         self.left: Deferred[None] = Deferred()
         """Fires when the registration was taken back, or nobody answered to that."""
         self._password = password
-        self._domain = domain
+        self.domain = domain
         self._authorizer = self._authorizer_for(domain)
         self._server = server
         self._random = random
@@ -204,8 +240,8 @@ class Phone:
 
     def _send_register(self, expires: int, challenge: digest.Challenge | None) -> None:
         self._register_cseq += 1
-        uri = f"sip:{self._domain}"
-        aor = f"<sip:{self.name}@{self._domain}>"
+        uri = f"sip:{self.domain}"
+        aor = f"<sip:{self.name}@{self.domain}>"
         headers: list[Header] = [
             ("Max-Forwards", "70"),
             ("From", f"{aor};tag={self.octets(4).hex()}"),
@@ -264,29 +300,55 @@ class Phone:
 
     # -- calls from here -----------------------------------------------------------------------
 
-    def call(self, number: str) -> PhoneCall:
+    def call(self, number: str, headers: tuple[Header, ...] = ()) -> PhoneCall:
         """Call ``number`` of the own domain."""
         call = PhoneCall(self, ids.leg_id(self.octets), number)
         self._keep(call)
-        self.post(lambda: self._invite(call))
+        self.post(lambda: self._invite(call, headers))
         return call
 
-    def _invite(self, call: PhoneCall) -> None:
-        uri = f"sip:{call.peer}@{self._domain}"
+    def _invite(self, call: PhoneCall, headers: tuple[Header, ...]) -> None:
+        uri = call.uri or f"sip:{call.peer}@{self.domain}"
+        nameless = self.behaviour.identity if call.asked_by is not None else ""
         invitation = Invitation(
             uri=uri,
-            from_=f"<sip:{self.name}@{self._domain}>",
+            from_=nameless or f"<sip:{self.name}@{self.domain}>",
             to=f"<{uri}>",
             flow=self._server,
             call_id=ids.sip_call_id(self.octets),
+            headers=headers,
         )
 
-        machine = UacLeg(self._local(call.id), invitation, self._authorizer)
+        authorizer = None if nameless else self._authorizer
+        machine = UacLeg(self._local(call.id), invitation, authorizer)
         call.driver = LegDriver(
             machine, self.stack, self.timers, self.post, lambda event: self._told(call, event)
         )
         self._legs[call.id] = call
         call.driver.work(machine.start(self.sdp()))
+
+    def _follow(self, asking: PhoneCall, key: str, refer_to: str) -> None:
+        """A REFER came over the call ``asking``."""
+        behaviour = self.behaviour
+        if behaviour.refer != 202:
+            asking.driver.work(asking.machine.refuse_referral(key, behaviour.refer))
+            return
+        asking.driver.work(asking.machine.accept_referral(key))
+        if behaviour.leave_after_refer:
+            asking.hang_up()
+        if behaviour.dial_after is None:
+            return
+        call = PhoneCall(self, ids.leg_id(self.octets), refer_to)
+        call.uri, call.asked_by = refer_to, (asking, key)
+        self._keep(call)
+        self.tell(f"is asked to call {refer_to}")
+        self.timers.schedule(behaviour.dial_after, self.post, lambda: self._invite(call, ()))
+
+    def _tell_asking(self, call: PhoneCall, status: int, reason: str, *, final: bool) -> None:
+        """Tell whoever sent the REFER how its call goes."""
+        if call.asked_by is not None:
+            asking, key = call.asked_by
+            asking.driver.work(asking.machine.notify_referral(key, status, reason, final=final))
 
     # -- the handler of the stack --------------------------------------------------------------
 
@@ -376,9 +438,11 @@ class Phone:
         match event:
             case leg.Progress(status) if isinstance(machine, UacLeg):
                 self.tell(f"hears that {call.peer} rings ({status})")
+                self._tell_asking(call, status, "Ringing", final=False)
             case leg.Up():
                 call.up = True
                 self.tell(f"is talking to {call.peer}")
+                self._tell_asking(call, 200, "OK", final=True)
                 after = self.behaviour.hang_up_after
                 if after is not None:
                     self.timers.schedule(after, call.hang_up)
@@ -388,9 +452,14 @@ class Phone:
             case leg.Refused(status, reason):
                 call.status, call.ended = status, f"{status} {reason}"
                 self.tell(f"does not reach {call.peer}: {call.ended}")
+                self._tell_asking(call, status, reason, final=True)
             case leg.Ended(by_peer, status, sentence):
                 call.ended = sentence
                 self.tell(_ending(by_peer, status, sentence))
+            case leg.ReferOutcome(status):
+                call.referral.append(status)
+            case leg.Referred(key, refer_to):
+                self._follow(call, key, refer_to)
             case leg.Relay(key, request):
                 call.driver.work(machine.respond(request, key, leg.Relayed(key, 200)))
             case leg.Gone():
