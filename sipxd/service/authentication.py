@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,9 @@ import attrs
 from twisted.logger import Logger
 
 from sipxd import metrics
+from sipxd.call.policy import outsider
 from sipxd.config import Config
+from sipxd.directory.gateway import Gateway
 from sipxd.directory.user import User
 from sipxd.errors import TooManyGuesses
 from sipxd.service.accounts import Accounts
@@ -20,12 +23,11 @@ from sipxd.sip.digest import Algorithm, Nonces, Outcome
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import HeaderError, parse_name_addr
 from sipxd.sip.message import Header, Request
+from sipxd.sip.profiles import profile_of
 from sipxd.sip.uri import Uri, UriError, parse_uri
 
 _log = Logger()
 
-MD5_ONLY = ("baresip",)
-"""How the User-Agent of phones begins that give up where a challenge is not for MD5."""
 MD5 = (Algorithm.MD5,)
 ANY = (Algorithm.MD5, Algorithm.SHA_256)
 """MD5 first: many phones read the first challenge only (RFC 8760 section 2.4 leaves the order to
@@ -33,6 +35,9 @@ us)."""
 SMALL = 400
 """Octets, beside eight for each one of the realm, below which a request gets one challenge: nobody
 shall make us send more than 1.2 times what he has sent, and 300 octets."""
+SHOWABLE = re.compile(r"[A-Za-z0-9_.!~*'+#-]{1,64}+")
+"""Names of callers that can stand in an address of ours as they are."""
+ANONYMOUS = "anonymous"
 MAX_COUNTED_NAME = 65
 """Characters of a name that failures are counted by: no user has a longer one than 64."""
 
@@ -56,6 +61,7 @@ class Authentication:
         *,
         random: Callable[[int], bytes],
         now: Callable[[], float] = time.time,
+        gateway_at: Callable[[str], Gateway | None] = lambda host: None,
     ) -> None:
         self._domain = config.domain.lower()
         self._realm = config.realm_or_domain
@@ -65,9 +71,14 @@ class Authentication:
         self._nonces = Nonces(random(32))
         self._guesses = GuessGuard()
         self._trust: dict[str, bool] = {}
+        self.gateway_at = gateway_at
+        """The gateway that is at an address."""
 
     def is_trusted(self, host: str) -> bool:
-        """Whether ``host`` is one of the configured trusted peers."""
+        """Whether ``host`` is one of the configured trusted peers, or a gateway."""
+        return self._is_configured(host) or self.gateway_at(host) is not None
+
+    def _is_configured(self, host: str) -> bool:
         if not self._trusted:
             return False
         known = self._trust.get(host)
@@ -88,6 +99,13 @@ class Authentication:
         except ValueError:
             return False
         return True
+
+    def user_text(self, request: Request, header: str) -> str:
+        """The user part of From or To; empty where there is none."""
+        try:
+            return parse_uri(parse_name_addr(request.get(header) or "").uri).user_text
+        except (HeaderError, UriError):
+            return ""
 
     def named(self, request: Request, header: str) -> User | None:
         """The user that From or To names, where it is one of our domain."""
@@ -135,9 +153,8 @@ class Authentication:
     ) -> tuple[Header, ...]:
         algorithms: tuple[Algorithm, ...] = ANY
         size = len(request.body) + sum(len(name) + len(text) for name, text in request.headers)
-        if (request.get("User-Agent") or "").startswith(MD5_ONLY) or (
-            size < SMALL + 8 * len(self._realm)
-        ):
+        md5_only = profile_of(request.get("User-Agent") or "").md5_only
+        if md5_only or size < SMALL + 8 * len(self._realm):
             algorithms = MD5
         nonce = self._nonces.issue(now, source)
         values = digest.challenges(self._realm, nonce, stale=stale, algorithms=algorithms)
@@ -157,9 +174,16 @@ class Authentication:
         return 0
 
     def caller(self, request: Request, flow: Flow) -> User | Refused:
-        """Whose call it is: From, proven by digest or vouched for by a trusted peer."""
+        """Whose call it is: From, proven by digest or vouched for by a trusted peer.
+
+        A gateway vouches for callers from outside only: whom it calls one of our users has to prove
+        it like everybody.
+        """
         claimed = self.named(request, "From")
-        if self.is_trusted(flow.host):
+        from_gateway = self.gateway_at(flow.host) is not None
+        if claimed is None and from_gateway:
+            return _outsider(request)
+        if self._is_configured(flow.host):
             return claimed or Refused(403, "Forbidden: From names nobody here")
         user = self.authenticate(request, flow)
         if isinstance(user, Refused):
@@ -183,3 +207,15 @@ class Authentication:
         if user is None or not user.enabled:
             return None
         return digest.ha1(algorithm, name, self._realm, self._accounts.sip_password(user))
+
+
+def _outsider(request: Request) -> User:
+    """The caller from outside whom From names, as far as it can be shown to anybody."""
+    try:
+        address = parse_name_addr(request.get("From") or "")
+        number = parse_uri(address.uri).user_text
+    except (HeaderError, UriError):
+        return outsider(ANONYMOUS)
+    if not SHOWABLE.fullmatch(number):
+        return outsider(ANONYMOUS)
+    return outsider(number, address.display[:64])

@@ -21,6 +21,8 @@ class Profile:
     """Headers of an INVITE that ask the phone to answer by itself."""
     replaces_keys: bool = True
     """Whether it takes a new SDES key of the far side within a dialog."""
+    md5_only: bool = False
+    """Whether it gives up where it is challenged for another algorithm beside MD5."""
 
 
 # RFC 3261 sections 20.4 and 20.9 want a URI in angle brackets in both; phones look at the parameter
@@ -35,7 +37,7 @@ UNKNOWN = Profile("", auto_answer=(_CALL_INFO,))
 PROFILES = (
     Profile("aastra", (_CALL_INFO, _ALERT_INFO)),
     Profile("audiocodes", (_CALL_INFO, _ALERT_INFO)),
-    Profile("baresip", (_CALL_INFO, _ALERT_INFO, _ANSWER_MODE), replaces_keys=False),
+    Profile("baresip", (_CALL_INFO, _ALERT_INFO, _ANSWER_MODE), replaces_keys=False, md5_only=True),
     Profile("cisco", (_CALL_INFO,)),
     Profile("fanvil", (_CALL_INFO, _ALERT_INFO)),
     Profile("gigaset", (_CALL_INFO, _ALERT_INFO)),

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +173,11 @@ class Daemon:
 
     domain = "example.test"
 
-    def __init__(self, directory: Path, **options: Any) -> None:
-        """`options` are settings, with ``__`` between section and key: ``call__ring_timeout=3``."""
+    def __init__(
+        self, directory: Path, *, transports: Iterable[str] = ("udp",), **options: Any
+    ) -> None:
+        """`transports`: ``udp`` and ``tcp``, on the same port.
+        `options` are settings, with ``__`` between section and key: ``call__ring_timeout=3``."""
         self.directory = directory
         self.config = directory / "sipxd.toml"
         self.state_dir = directory / "state"
@@ -191,7 +194,7 @@ class Daemon:
         for name, value in {
             "web__listen": [f"127.0.0.1:{self.web_port}"],
             "web__metrics_listen": f"127.0.0.1:{self.metrics_port}",
-            "sip__listen": [f"udp:127.0.0.1:{self.sip_port}"],
+            "sip__listen": [f"{each}:127.0.0.1:{self.sip_port}" for each in transports],
             **options,
         }.items():
             section, key = name.split("__")
