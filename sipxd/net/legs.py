@@ -190,7 +190,9 @@ class LegDriver:
         def on_event(event: Response | int) -> None:
             self.enter(lambda: self._responded(key, event))
 
-        self._clients[key] = self._stack.request(request, self._flow_of(request), on_event)
+        self._clients[key] = self._stack.request(
+            request, self._flow_of(request), on_event, switchable=not self.pinned
+        )
 
     def _responded(self, key: str, event: Response | int) -> None:
         if isinstance(event, int):
@@ -204,7 +206,7 @@ class LegDriver:
 
     def _send_ack(self, request: Request) -> None:
         try:
-            self._stack.send(request, self._flow_of(request))
+            self._stack.send(request, self._flow_of(request), switchable=not self.pinned)
         except OSError as error:
             # The peer repeats its 2xx, and gets the ACK then.
             _log.debug("an ACK was not sent: {error}", error=error)
