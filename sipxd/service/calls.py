@@ -103,7 +103,8 @@ class Calls:
         Overloaded.
         """
         cleaned = clean_number(number)
-        chosen = parse_flow(flow or user.flow or self._config.call.flow)
+        usual = user.flow or self._config.call.flow
+        chosen = parse_flow(usual if flow is None else flow)
         key = (user.id, str(cleaned))
         running = self._table.by_key(key)
         if running is not None:

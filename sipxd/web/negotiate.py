@@ -23,6 +23,19 @@ JSON = b"application/json"
 MAX_DEPTH = 32
 
 
+def parameter(request: Request, name: str) -> str | None:
+    """A query parameter that is given at most once. Raises BadInput."""
+    given = request.args.get(name.encode("ascii"))
+    if given is None:
+        return None
+    if len(given) > 1:
+        raise BadInput(f"Give {name} once.", field=name)
+    try:
+        return str(given[0], "utf-8")
+    except UnicodeDecodeError:
+        raise BadInput(f"{name} is not UTF-8.", field=name) from None
+
+
 def read_json(request: Request, shape: type[T]) -> T:
     """The body as ``shape`` (an attrs class); unknown members are ignored.
 
@@ -55,10 +68,10 @@ def require_json_accepted(request: Request) -> None:
     if not accept:
         return
     for choice in accept.lower().split(b","):
-        media_range, *parameters = (part.strip() for part in choice.split(b";"))
+        media_range, *weights = (part.strip() for part in choice.split(b";"))
         if media_range in (JSON, b"application/*", b"*/*") and not any(
-            parameter.replace(b" ", b"") in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
-            for parameter in parameters
+            weight.replace(b" ", b"") in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
+            for weight in weights
         ):
             return
     raise HttpProblem(406, "This resource is told as application/json only.")

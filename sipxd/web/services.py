@@ -21,9 +21,12 @@ class Accounts(Protocol):
 class Calls(Protocol):
     """Calls, living and ended."""
 
-    async def click_to_call(self, user: User, number: str, *, source: str) -> CallRecord:
+    async def click_to_call(
+        self, user: User, number: str, *, source: str, flow: str | None = None
+    ) -> CallRecord:
         """Begin the call, or find the one that is under way to the same number.
 
+        ``flow`` is how to do it, None: as it is configured for him.
         Raises BadInput, Forbidden, NotFound, TooManyCalls, Overloaded.
         """
 

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipxd.call.call import Call, Destination, Phase
-from sipxd.call.click import ClickToCall
 from sipxd.call.click_offer import OfferClick
 from sipxd.call.effects import (
     Accept,

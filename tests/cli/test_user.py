@@ -92,6 +92,7 @@ def test_every_option_of_add_is_kept(sipxd: Sipxd, initialised: Path) -> None:
         "permissions": [],
         "admin": True,
         "enabled": True,
+        "flow": "",
     }
 
 
@@ -103,6 +104,18 @@ def test_set_changes_what_is_given_and_nothing_else(sipxd: Sipxd, initialised: P
     assert (user.user.first_name, user.user.last_name) == ("Ann", "Bee")
     assert (user.user.aliases, user.user.enabled) == ((), False)
     assert pin_matches(user.pin_hash, "11112222")
+
+
+def test_the_flow_of_a_user_is_set_shown_and_taken_back(sipxd: Sipxd, initialised: Path) -> None:
+    assert sipxd("user", "add", "200", "--flow", "auto").exit_code == 0
+    assert stored(initialised, "200").user.flow == "auto"
+    sipxd("user", "set", "200", "--flow", "refer")
+    assert "refer" in sipxd("user", "show", "200").output
+    assert sipxd("user", "set", "200", "--flow", "configured").exit_code == 0
+    assert stored(initialised, "200").user.flow == ""
+    refused = sipxd("user", "set", "200", "--flow", "magic")
+    assert refused.exit_code == 2
+    assert all(flow in refused.output for flow in ("offer", "offerless", "refer", "auto"))
 
 
 def test_set_renames(sipxd: Sipxd, initialised: Path) -> None:

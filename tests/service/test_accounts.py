@@ -134,6 +134,7 @@ def test_a_taken_name_is_a_conflict(connection: sa.Connection, vault: Vault) -> 
         ("pin", ""),
         ("sip_password", "abc"),
         ("sip_password", "abc\r\ndef"),
+        ("flow", "magic"),
     ],
 )
 def test_what_breaks_a_rule_is_named(

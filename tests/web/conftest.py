@@ -22,6 +22,7 @@ from sipxd.call.record import CallKind, CallRecord, CallState, Cause, Side
 from sipxd.config import Config
 from sipxd.directory.user import User
 from sipxd.errors import Forbidden, NotFound, Overloaded, TooManyGuesses, Unauthorized
+from sipxd.service.calls import parse_flow
 from sipxd.web.site import build_site
 from sipxd.web.tls import load_context, make_self_signed
 
@@ -63,8 +64,11 @@ class MemoryCalls:
         self.cancelled = 0
         self.completed = 0
 
-    async def click_to_call(self, user: User, number: str, *, source: str) -> CallRecord:
+    async def click_to_call(
+        self, user: User, number: str, *, source: str, flow: str | None = None
+    ) -> CallRecord:
         cleaned = str(clean_number(number))
+        chosen = parse_flow("offer" if flow is None else flow)
         if cleaned == "110":
             raise Forbidden("Emergency numbers are not called this way.")
         if cleaned == "999999":
@@ -86,6 +90,7 @@ class MemoryCalls:
             number=cleaned,
             state=CallState.CALLER,
             started=1_700_000_000.25 + count,
+            flow=chosen,
         )
         self.records[record.id] = record
         self.completed += 1

@@ -126,6 +126,24 @@ async def test_another_wait_is_refused_before_anything_rings(door, query):
     assert not door.calls.records
 
 
+@pytest.mark.parametrize("flow", ["offer", "offerless", "refer", "auto"])
+@ensure
+async def test_the_flow_can_be_chosen_for_this_call(door, flow):
+    answer = await door.request("PUT", f"/call/201?flow={flow}")
+    assert answer.status == 200
+    [record] = door.calls.records.values()
+    assert record.flow == flow
+
+
+@pytest.mark.parametrize("query", ["flow=", "flow=magic", "flow=OFFER"])
+@ensure
+async def test_an_unknown_flow_is_refused_naming_the_choices(door, query):
+    answer = await door.request("PUT", "/call/201?" + query)
+    assert (answer.status, answer.json["field"]) == (400, "flow")
+    assert "offer, offerless, refer, auto" in answer.json["detail"]
+    assert not door.calls.records
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "PATCH", "TRACE"])
 @ensure

@@ -38,12 +38,21 @@ async def test_a_new_call_is_told_whole_and_found_again(door):
         "ended": None,
         "cause": None,
         "media_mismatch": False,
+        "flow": "offer",
     }
     location = answer.headers["Location"]
     assert location == "/v1/calls/" + "0" * 24
     again = await door.request("GET", location)
     assert (again.status, again.json) == (200, answer.json)
     assert (await door.request("GET", location + "/")).status == 200
+
+
+@ensure
+async def test_the_flow_can_be_chosen_and_a_wrong_one_is_refused(door):
+    assert (await post(door, {"number": "201", "flow": "refer"})).json["flow"] == "refer"
+    answer = await post(door, {"number": "202", "flow": "magic"})
+    assert (answer.status, answer.json["field"]) == (400, "flow")
+    assert "offer, offerless, refer, auto" in answer.json["detail"]
 
 
 @ensure

@@ -2,6 +2,7 @@
 
 The answer comes when the call is accepted.  With ``?wait=bridged`` it comes when the two are
 connected, or when that has failed; the statuses for the failure are those of design section 6.
+``?flow=`` says how the call is set up, this time only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from twisted.web.server import Request
 from sipxd.call.record import CallRecord, CallState
 from sipxd.errors import BadInput
 from sipxd.web.auth import Authenticator, address, shield
-from sipxd.web.negotiate import empty_answer, json_answer
+from sipxd.web.negotiate import empty_answer, json_answer, parameter
 from sipxd.web.problems import PROBLEM_JSON, answer, problem
 from sipxd.web.services import Calls
 
@@ -31,8 +32,9 @@ def add_call_routes(app: Klein, authenticator: Authenticator, calls: Calls) -> N
     async def put_call(request: Request, number: str) -> bytes:
         user = await authenticator.user(request)
         waits = wait_option(request)
+        flow = parameter(request, "flow")
         number = number.removesuffix("/")
-        record = await shield(calls.click_to_call(user, number, source=address(request)))
+        record = await shield(calls.click_to_call(user, number, source=address(request), flow=flow))
         request.setHeader(b"Location", b"/v1/calls/" + record.id.encode("ascii"))
         if not waits:
             return empty_answer(request, 200)

@@ -18,7 +18,13 @@ from sipxd.call.record import CallRecord
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound
 from sipxd.web.auth import Authenticator, address, shield
-from sipxd.web.negotiate import empty_answer, json_answer, read_json, require_json_accepted
+from sipxd.web.negotiate import (
+    empty_answer,
+    json_answer,
+    parameter,
+    read_json,
+    require_json_accepted,
+)
 from sipxd.web.services import Accounts, Calls
 
 DEFAULT_LIMIT = 50
@@ -33,6 +39,7 @@ class NewCall:
 
     number: str
     user: str | None = None
+    flow: str | None = None
 
 
 def add_calls_routes(
@@ -59,7 +66,9 @@ def add_calls_routes(
         require_json_accepted(request)
         new = read_json(request, NewCall)
         caller = _caller(new, asking)
-        record = await shield(calls.click_to_call(caller, new.number, source=address(request)))
+        record = await shield(
+            calls.click_to_call(caller, new.number, source=address(request), flow=new.flow)
+        )
         request.setHeader(b"Location", b"/v1/calls/" + record.id.encode("ascii"))
         return json_answer(request, 201, call_document(record))
 
@@ -116,6 +125,7 @@ def call_document(record: CallRecord) -> dict[str, Any]:
             "sentence": cause.sentence,
         },
         "media_mismatch": record.media_mismatch,
+        "flow": record.flow,
     }
 
 
@@ -126,21 +136,8 @@ def timestamp(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def _parameter(request: Request, name: str) -> str | None:
-    """A query parameter that is given at most once."""
-    given = request.args.get(name.encode("ascii"))
-    if given is None:
-        return None
-    if len(given) > 1:
-        raise BadInput(f"Give {name} once.", field=name)
-    try:
-        return str(given[0], "utf-8")
-    except UnicodeDecodeError:
-        raise BadInput(f"{name} is not UTF-8.", field=name) from None
-
-
 def _limit(request: Request) -> int:
-    text = _parameter(request, "limit")
+    text = parameter(request, "limit")
     if text is None:
         return DEFAULT_LIMIT
     if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= MAX_LIMIT:
@@ -149,7 +146,7 @@ def _limit(request: Request) -> int:
 
 
 def _cursor(request: Request) -> str | None:
-    text = _parameter(request, "cursor")
+    text = parameter(request, "cursor")
     if text is not None and not _CALL_ID.fullmatch(text):
         raise BadInput("cursor is the value of next in an earlier answer.", field="cursor")
     return text
@@ -157,7 +154,7 @@ def _cursor(request: Request) -> str | None:
 
 def _owner_asked_for(request: Request, asking: User) -> str | None:
     """Whose calls; ``None``: everybody's."""
-    owner = _parameter(request, "user")
+    owner = parameter(request, "user")
     if asking.admin:
         return owner
     if owner not in (None, asking.name):
