@@ -183,10 +183,14 @@ def answer(
 
 
 def request(
-    method: str, *headers: str, body: str | None = None, content_type: str = "application/sdp"
+    method: str,
+    *headers: str,
+    body: str | None = None,
+    content_type: str = "application/sdp",
+    cseq: int | None = None,
 ) -> str:
-    """Send a request inside the dialog."""
-    number = "@CSEQ@" if method == "ACK" else "@NEXT_CSEQ@"
+    """Send a request inside the dialog. `cseq`: another number than it would have in its turn."""
+    number = cseq or ("@CSEQ@" if method == "ACK" else "@NEXT_CSEQ@")
     return _send(
         f"{method} [$target] SIP/2.0",
         _VIA,
@@ -387,11 +391,24 @@ def _hop(method: str, domain: str, number: str, to: str) -> str:
     )
 
 
-def answered(*actions: str, ack: str | None = None) -> str:
-    """The 200 to our INVITE, remembered and acknowledged, with the SDP `ack` where that is due."""
-    return expect(
-        200, keep("remote", ".*", "To"), keep("target", "sip:[^>]*", "Contact"), *actions
-    ) + request("ACK", body=ack)
+def answered(*actions: str, ack: str | None = None, cseq: int | None = None) -> str:
+    """The 200 to our INVITE, remembered and acknowledged, with the SDP `ack` where that is due.
+    `cseq`: the number of the INVITE, where other requests came after it."""
+    return expect(200, *_DIALOG, *actions) + request("ACK", body=ack, cseq=cseq)
+
+
+def rung(code: int, *actions: str) -> str:
+    """A reliable provisional response to our INVITE; its early dialog is the one from now on."""
+    reliable = (has("100rel", "Require"), keep("rseq", "[0-9]+", "RSeq"))
+    return expect(code, *_DIALOG, *reliable, *actions)
+
+
+def prack(body: str | None = None) -> str:
+    """Acknowledge it; our INVITE was the second one, because the first was challenged."""
+    return request("PRACK", "RAck: [$rseq] 2 INVITE", body=body)
+
+
+_DIALOG = (keep("remote", ".*", "To"), keep("target", "sip:[^>]*", "Contact"))
 
 
 # The scenario as a file
