@@ -34,8 +34,9 @@ class DialPolicy:
     """The rules of one domain.
 
     ``emergency`` are the numbers that only a phone itself may dial.  Numbers that begin like one of
-    ``international``, and not like one of ``home``, are abroad; nobody may call those that begin
-    like one of ``forbidden``.
+    ``international`` are abroad, unless they begin like one of ``home`` too; nobody may call those
+    that begin like one of ``forbidden``.  Where ``+`` and ``00`` both lead abroad, ``+49`` and
+    ``0049`` are the same.
     """
 
     domain: str
@@ -89,13 +90,25 @@ class DialPolicy:
         if permission and permission not in user.permissions:
             raise _missing(user, number, permission)
         for form in forms:
-            if form.startswith(self.forbidden):
+            if any(self._begins(form, prefix) for prefix in self.forbidden):
                 raise Forbidden(f"{number} may not be called by anybody.", field="number")
-            if self._is_abroad(form) and INTERNATIONAL not in user.permissions:
+            abroad = self._country(form) is not None and not any(
+                self._begins(form, prefix) for prefix in self.home
+            )
+            if abroad and INTERNATIONAL not in user.permissions:
                 raise _missing(user, f"{number}, which is abroad", INTERNATIONAL)
 
-    def _is_abroad(self, form: str) -> bool:
-        return form.startswith(self.international) and not form.startswith(self.home)
+    def _begins(self, form: str, prefix: str) -> bool:
+        """Whether a number begins like ``prefix``, whichever way abroad is dialled."""
+        country, wanted = self._country(form), self._country(prefix)
+        if country is None or wanted is None:
+            return form.startswith(prefix)
+        return country.startswith(wanted)
+
+    def _country(self, form: str) -> str | None:
+        """What stands behind the prefix of an international number; None where it is none."""
+        prefixes = [prefix for prefix in self.international if form.startswith(prefix)]
+        return form[len(max(prefixes, key=len)) :] if prefixes else None
 
     def _check_outsider(self, user: User, number: Number) -> None:
         if user.id == OUTSIDE:

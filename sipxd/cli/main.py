@@ -23,6 +23,7 @@ COMMANDS = {
     "calls": "sipxd.cli.calls",
     "phones": "sipxd.cli.phones",
     "phone": "sipxd.cli.phone",
+    "gateways": "sipxd.cli.gateways",
     "demo": "sipxd.cli.demo",
 }
 """Name of each command and the module that defines it, as a click command of the same name."""

@@ -20,6 +20,7 @@ from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound
 from sipxd.service.accounts import Accounts, Generated, NewUser, UserChange
 from sipxd.service.admin import Emit, Handler
+from sipxd.service.gateways import GatewayStatus
 
 T = TypeVar("T")
 
@@ -51,6 +52,12 @@ class Phones(Protocol):
     def all(self) -> list[Refusing]: ...
 
     async def clear(self, user_agent: str | None) -> int: ...
+
+
+class Gateways(Protocol):
+    """What the commands need of the gateways."""
+
+    def all(self) -> list[GatewayStatus]: ...
 
 
 @attrs.frozen
@@ -134,7 +141,9 @@ def created(user: User, generated: Generated) -> dict[str, Any]:
     return {"user": plain(user), "generated": plain(generated)}
 
 
-def make_commands(accounts: Accounts, calls: Calls, phones: Phones) -> dict[str, Handler]:
+def make_commands(
+    accounts: Accounts, calls: Calls, phones: Phones, gateways: Gateways
+) -> dict[str, Handler]:
     """The handlers for the admin socket, by the name of their command."""
 
     async def user_add(arguments: dict[str, Any], _: Emit) -> Any:
@@ -189,6 +198,10 @@ def make_commands(accounts: Accounts, calls: Calls, phones: Phones) -> dict[str,
     async def phones_clear(arguments: dict[str, Any], _: Emit) -> Any:
         return await phones.clear(decode(Forgotten, arguments).user_agent)
 
+    async def gateways_list(arguments: dict[str, Any], _: Emit) -> Any:
+        decode(Nothing, arguments)
+        return plain(gateways.all())
+
     async def status(arguments: dict[str, Any], _: Emit) -> Any:
         decode(Nothing, arguments)
         return {"version": __version__, "pid": os.getpid(), "calls": len(calls.live())}
@@ -210,5 +223,6 @@ def make_commands(accounts: Accounts, calls: Calls, phones: Phones) -> dict[str,
         "calls.watch": calls_watch,
         "phones.list": phones_list,
         "phones.clear": phones_clear,
+        "gateways": gateways_list,
         "status": status,
     }

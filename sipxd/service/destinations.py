@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 
@@ -14,6 +14,7 @@ from sipxd.call.numbers import Number, uri_user
 from sipxd.call.policy import OUTSIDE, DialPolicy
 from sipxd.call.routing import Attempt, find_way
 from sipxd.config import Config
+from sipxd.directory.gateway import Gateway
 from sipxd.directory.user import User
 from sipxd.errors import NotFound
 from sipxd.service.accounts import Accounts
@@ -103,6 +104,16 @@ class Destinations:
             return self._to_user(user, callee, shown, number)
         return self._outside(user, number, shown, from_phone=from_phone, emergency=emergency)
 
+    def inward(self, gateway: Gateway, names: Iterable[str]) -> Number | None:
+        """Whom a call that came from ``gateway`` is for.
+
+        ``names`` are those that the call gives him; that of our account is nobody's.
+        """
+        for name in names:
+            if name != gateway.username and self._accounts.find(name) is not None:
+                return Number(name)
+        return Number(gateway.incoming) if gateway.incoming else None
+
     def address(self, number: Number) -> str:
         """``number`` as a SIP URI of its domain."""
         return f"sip:{uri_user(number.user)}@{number.host or self._domain}"
@@ -132,9 +143,7 @@ class Destinations:
             bindings = self._registrations.of(user)
         if bindings or not self._proxy:
             return tuple(
-                Target(
-                    binding.uri, binding.flow, binding.path, binding.user_agent, user=user.name
-                )
+                Target(binding.uri, binding.flow, binding.path, binding.user_agent, user=user.name)
                 for binding in bindings[: self._config.limits.parallel_branches]
             )
         uri = f"sip:{uri_user(user.name)}@{self._domain}{OWN_PHONES}"

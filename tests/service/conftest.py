@@ -1,0 +1,8 @@
+"""The helpers of these tests lie beside them and are no package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
