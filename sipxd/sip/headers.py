@@ -301,6 +301,7 @@ class Via:
     host: str
     port: int | None
     parameters: Parameters
+    version: str = "2.0"
 
     @property
     def branch(self) -> str:
@@ -345,15 +346,15 @@ def split_host_port(text: str) -> tuple[str, int | None]:
 def parse_via(value: str) -> Via:
     """One Via value. Raises HeaderError."""
     head, semicolon, tail = value.partition(";")
-    transport, host, port = (
+    transport, host, port, version = (
         _via_head(head) if len(head) <= _LONGEST_CACHED else _via_head.__wrapped__(head)
     )
-    return Via(transport, host, port, parse_parameters(semicolon + tail))
+    return Via(transport, host, port, parse_parameters(semicolon + tail), version)
 
 
 @functools.lru_cache(maxsize=2048)
-def _via_head(head: str) -> tuple[str, str, int | None]:
-    """Transport, host and port of a Via value without its parameters."""
+def _via_head(head: str) -> tuple[str, str, int | None, str]:
+    """Transport, host, port and version of a Via value without its parameters."""
     words = head.split()
     if len(words) == 2 and words[0].count("/") == 2 and not words[0].endswith("/"):
         parts, sent_by = words[0].split("/"), words[1]
@@ -363,8 +364,8 @@ def _via_head(head: str) -> tuple[str, str, int | None]:
         if len(words) < 4 or head.count("/") < 2:
             raise HeaderError("a Via value lacks protocol, transport or sent-by")
         parts, sent_by = words[:3], "".join(words[3:])
-    if parts[0].lower() != "sip" or parts[1] != "2.0":
-        raise HeaderError("a Via value is not of SIP/2.0")
+    if parts[0].lower() != "sip" or not is_token(parts[1]):
+        raise HeaderError("a Via value is not of SIP")
     transport = parts[2]
     if not is_token(transport):
         raise HeaderError("the transport of a Via value is not a token")
@@ -372,7 +373,7 @@ def _via_head(head: str) -> tuple[str, str, int | None]:
     host, port = split_host_port(sent_by)
     if not host:
         raise HeaderError("a Via value has no host")
-    return transport, host, port
+    return transport, host, port, parts[1]
 
 
 def parse_number(text: str, maximum: int) -> int:

@@ -63,6 +63,8 @@ def _check_common(message: Message) -> str | None:
         return str(error)
     if not via.host:
         return "Via has no sent-by"
+    if via.version != "2.0":
+        return "a Via value is not of SIP/2.0"
     if via.branch == BRANCH_PREFIX:
         return "the branch of Via names no transaction"
     if isinstance(message, Request) and method != message.method:

@@ -152,6 +152,10 @@ def test_via(value: str, via: Via) -> None:
     assert parse_via(value) == via
 
 
+def test_a_via_of_another_version_can_be_answered() -> None:
+    assert parse_via("SIP/7.0/UDP host").version == "7.0"
+
+
 def test_sent_by_is_host_and_port() -> None:
     assert parse_via("SIP/2.0/UDP A:5070").sent_by == "a:5070"
     assert parse_via("SIP/2.0/UDP A").sent_by == "a"
@@ -160,7 +164,7 @@ def test_sent_by_is_host_and_port() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *("", ";branch=x", "SIP/2.0/UDP", "UDP host", "SIP/3.0/UDP host", "HTTP/2.0/UDP host"),
+        *("", ";branch=x", "SIP/2.0/UDP", "UDP host", "SIP/ö/UDP host", "HTTP/2.0/UDP host"),
         *("SIP/2.0/UDP host:x", "SIP/2.0/UDP host:70000", "SIP/2.0/UDP [::1", "SIP/2.0/UDP [::1]x"),
         *("SIP 2.0 UDP host", "SIP/2.0/ſ host", "SIP/2.0/UDP höst", "SIP/2.0/UDP :5060"),
     ],

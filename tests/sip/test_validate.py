@@ -131,6 +131,12 @@ def test_a_branch_that_is_only_the_cookie_names_no_transaction() -> None:
     assert status(invite({"Via": "SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK"})) == 400
 
 
+def test_another_version_is_named() -> None:
+    other = {"Via": "SIP/7.0/UDP 10.0.0.2;branch=z9hG4bKa"}
+    assert status(invite(other, version="SIP/7.0")) == 505
+    assert status(invite(other)) == 400
+
+
 def test_blanks_at_the_end_of_the_request_line_are_refused() -> None:
     assert status(invite(version="SIP/2.0 ")) == 400
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 # The helpers lie beside the tests and are no package.
-sys.path.append(str(Path(__file__).parent))
+sys.path.extend(map(str, (Path(__file__).parent, Path(__file__).parent.parent / "torture")))
 
 from baresip import Baresip
 from daemon import Client, Daemon, until
