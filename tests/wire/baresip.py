@@ -17,7 +17,7 @@ _MODULES = "/usr/lib/baresip/modules"
 # ausine works at 48 kHz stereo only; net_interface must be an address, not "lo".
 _CONFIG = """\
 poll_method epoll
-sip_listen {host}:{sip}
+sip_listen {sip_host}:{sip}
 call_local_timeout 120
 call_max_calls 4
 audio_player aubridge,sink{sip}
@@ -41,7 +41,7 @@ module srtp.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
-ctrl_tcp_listen {host}:{control}
+ctrl_tcp_listen {control_host}:{control}
 """
 
 RTP_PORTS = 20
@@ -60,9 +60,13 @@ class Baresip:
         password: str = "",
         answer: str = "auto",
         encryption: str = "none",
+        transport: str = "",
+        ca: Path | None = None,
+        host: str = HOST,
     ) -> None:
         """`answer`: ``auto``, ``manual`` or ``early`` (183 with SDP, then `accept`).
-        `encryption`: ``none``, ``srtp`` (offered as RTP/AVP) or ``srtp-mand`` (RTP/SAVP)."""
+        `encryption`: ``none``, ``srtp`` (offered as RTP/AVP) or ``srtp-mand`` (RTP/SAVP).
+        `transport`: ``tcp`` or ``tls``; over TLS the certificates of `ca` are believed."""
         directory.mkdir(parents=True, exist_ok=True)
         # It opens TCP on the SIP port too and TLS on the one after it.
         self.sip_port, self.control_port = free_port(2), free_port()
@@ -70,21 +74,23 @@ class Baresip:
         self.rtp_port = (free_port(RTP_PORTS + 1) + 1) & ~1
         (directory / "config").write_text(
             _CONFIG.format(
-                host=HOST,
+                host=host,
+                sip_host=f"[{host}]" if ":" in host else host,
+                control_host=HOST,
                 sip=self.sip_port,
                 control=self.control_port,
                 rtp=self.rtp_port,
                 rtp_end=self.rtp_port + RTP_PORTS - 1,
                 modules=_MODULES,
             )
+            + (f"sip_cafile {ca}\nsip_verify_server yes\n" if ca else "")
         )
         account = f"<sip:{user}@{domain}>;answermode={answer}"
         if encryption != "none":
             account += f";mediaenc={encryption}"
         if registrar:
-            account += (
-                f';regint=60;auth_user={user};auth_pass={password};outbound="sip:{registrar}"'
-            )
+            proxy = f"sip:{registrar};transport={transport}" if transport else f"sip:{registrar}"
+            account += f';regint=60;auth_user={user};auth_pass={password};outbound="{proxy}"'
         else:
             account += ";regint=0"
         (directory / "accounts").write_text(account + "\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import time
 from collections import Counter
 
 ETH_P_IP = 0x0800
+ETH_P_IPV6 = 0x86DD
 SO_RCVBUFFORCE = 33
 
 
@@ -33,26 +35,30 @@ def rtp_flows(seconds: float) -> dict[tuple[int, int], int]:
 
 def _count(seconds: float) -> Counter[tuple[int, int]]:
     flows: Counter[tuple[int, int]] = Counter()
-    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP)) as raw:
-        raw.bind(("lo", ETH_P_IP))
-        raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+    with _tap(ETH_P_IP) as four, _tap(ETH_P_IPV6) as six:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            raw.settimeout(left)
-            try:
-                packet = raw.recv(2048)
-            except TimeoutError:
-                break
-            if ports := _rtp_ports(packet):
-                flows[ports] += 1
+            for tap in select.select([four, six], [], [], left)[0]:
+                if ports := _rtp_ports(tap.recv(2048)):
+                    flows[ports] += 1
     return flows
 
 
+def _tap(protocol: int) -> socket.socket:
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(protocol))
+    raw.bind(("lo", protocol))
+    raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+    return raw
+
+
 def _rtp_ports(packet: bytes) -> tuple[int, int] | None:
-    """Source and destination port of an IPv4 packet that carries RTP, else None."""
-    header = (packet[0] & 0x0F) * 4
+    """Source and destination port of an IP packet that carries RTP, else None."""
+    if packet[0] >> 4 == 6:
+        header, protocol = 40, packet[6]
+    else:
+        header, protocol = (packet[0] & 0x0F) * 4, packet[9]
     payload = packet[header + 8 :]
-    if packet[9] != socket.IPPROTO_UDP or len(payload) < 12 or payload[0] >> 6 != 2:
+    if protocol != socket.IPPROTO_UDP or len(payload) < 12 or payload[0] >> 6 != 2:
         return None
     if 200 <= payload[1] <= 207:  # RTCP
         return None
