@@ -476,8 +476,8 @@ def test_any_order_of_events_keeps_one_notify_under_way_and_answers_everything(
                 out = subscribe(peer, "refer", "0" if step == "unsubscribe" else "60", key=key)
             case _:
                 pass
-        for request in of(out, SendRequest):
-            sent[request.key] = request.request
+        for started in of(out, SendRequest):
+            sent[started.key] = started.request
         for answer in of(out, SendResponse):
             asked.discard(answer.key)
             assert isinstance(answer.response, Response)
