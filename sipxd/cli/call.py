@@ -17,7 +17,7 @@ from sipxd.config import Config
 @click.argument("caller", metavar="FROM")
 @click.argument("number", metavar="TO")
 @click.option(
-    "--flow", type=click.Choice(list(ClickFlow)), help="How it is set up, this time only."
+    "--flow", type=click.Choice(list(map(str, ClickFlow))), help="How it is set up, this time only."
 )
 @config_option
 def call(caller: str, number: str, flow: str | None, config: Config) -> None:
@@ -27,7 +27,8 @@ def call(caller: str, number: str, flow: str | None, config: Config) -> None:
     on when this command is interrupted.
     """
     with Daemon.needed(config) as daemon:
-        call_id = daemon.ask("call", user=caller, number=number, flow=flow)["id"]
+        chosen = {} if flow is None else {"flow": flow}
+        call_id = daemon.ask("call", user=caller, number=number, **chosen)["id"]
         console.print(f"call {call_id}: {caller} to {number}", markup=False)
         state = None
         for record in daemon.stream("calls.watch", call=call_id):

@@ -34,7 +34,7 @@ def _profile(command: _Command) -> _Command:
     for option in (
         click.option(
             "--flow",
-            type=click.Choice([*ClickFlow, _AS_CONFIGURED]),
+            type=click.Choice([*map(str, ClickFlow), _AS_CONFIGURED]),
             callback=lambda _ctx, _parameter, flow: "" if flow == _AS_CONFIGURED else flow,
             help=f"How his click-to-calls are set up; {_AS_CONFIGURED}: as [call] flow says.",
         ),
