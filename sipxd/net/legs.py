@@ -51,6 +51,7 @@ class LegDriver:
         "_timers",
         "heard",
         "machine",
+        "pinned",
     )
 
     def __init__(
@@ -60,15 +61,22 @@ class LegDriver:
         timers: TimerQueue,
         post: Callable[[Callable[[], None]], None],
         on_event: Callable[[sip.Event], None],
-        known: Callable[[str], Flow | None] | None = None,
+        known: Callable[[str], Flow | None] = lambda uri: None,
+        *,
+        pinned: bool = True,
     ) -> None:
-        """``known`` gives the flow to a URI as far as it is known; None: the leg is pinned."""
+        """``known`` gives the flow to a URI as far as it is known.
+
+        ``pinned``: what has no route set takes the flow of the first message, whatever the peer's
+        Contact says, as behind address translation it must.
+        """
         self.machine = machine
         self._stack = stack
         self._timer_queue = timers
         self._post = post
         self._on_event = on_event
         self._known = known
+        self.pinned = pinned
         self._path: tuple[str, Flow] | None = None
         """The next hop of the dialog, and the flow there."""
         self.heard = False
@@ -86,20 +94,15 @@ class LegDriver:
         assert isinstance(self.machine, UacLeg)
         return self.machine.invitation.flow
 
-    @property
-    def pinned(self) -> bool:
-        """Whether every message takes the flow of the first one."""
-        return self._known is None
-
     def _flow_of(self, request: Request) -> Flow:
         """The flow of a request within the dialog (RFC 3261 section 12.2.1.1, RFC 3263).
 
         Until DNS has told where a name of the route set is, it takes the way of the first request.
         """
         flow = self.flow
-        if self._known is None or self.machine.dialog is None:
-            return flow
         route = request.get("Route")
+        if self.machine.dialog is None or (route is None and self.pinned):
+            return flow
         uri = request.uri if route is None else parse_name_addr(route).uri
         if self._path is None or self._path[0] != uri:
             found = self._known(uri)

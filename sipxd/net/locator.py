@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
+
 from sipxd.net.stack import SipStack
 from sipxd.sip.flow import Flow
 from sipxd.sip.locate import Hop
@@ -41,9 +43,15 @@ class Locator:
         return flows
 
     def known(self, uri: str) -> Flow | None:
-        """The first of them where that needs no waiting: an IP address, or a name known already."""
+        """The first of them where that needs no waiting: an IP address, or a name known already.
+
+        A name that is not known is asked for, for the next time.
+        """
         hops = self._resolver.known(uri)
-        flows = self._flows(hops) if hops else ()
+        if hops is None:
+            Deferred.fromCoroutine(self.find(uri)).addErrback(lambda failure: None)
+            return None
+        flows = self._flows(hops)
         return flows[0] if flows else None
 
     def _flows(self, hops: Iterable[Hop]) -> tuple[Flow, ...]:

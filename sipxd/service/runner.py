@@ -169,14 +169,21 @@ class CallRunner:
     ) -> LegDriver:
         """Take in a leg; one that came in is answered through the ``handle`` of its INVITE.
 
-        ``pinned``: all its messages take the flow of the first one, as those of a registered phone.
+        ``pinned``: its messages take the flow of the first one, as those of a registered phone.
         """
 
         def told(event: sip.Event) -> None:
             self._told(leg, event)
 
-        known = None if pinned else self._around.known
-        driver = LegDriver(machine, self._stack, self._queue_of_timers, self._post, told, known)
+        driver = LegDriver(
+            machine,
+            self._stack,
+            self._queue_of_timers,
+            self._post,
+            told,
+            self._around.known,
+            pinned=pinned,
+        )
         if handle is not None:
             driver.incoming(handle)
         leg = self._legs[name] = _Leg(name, leg_id, driver)
