@@ -72,6 +72,15 @@ class Stranger:
         self.send(data)
         return _statuses(self.alive())
 
+    def stream(self, data: bytes) -> None:
+        """Send octets on a TCP connection of its own, and end it."""
+        with socket.create_connection(self.server, timeout=5, source_address=(self.host, 0)) as new:
+            try:
+                new.sendall(data)
+                new.shutdown(socket.SHUT_WR)
+            except OSError:
+                return  # the server has closed it, as it may
+
     def stream_statuses(self, data: bytes, within: float = 5.0) -> list[int]:
         """The statuses of the answers on a TCP connection of its own.
 
