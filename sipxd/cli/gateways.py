@@ -1,4 +1,4 @@
-"""``sipxd gateways``: where the gateways are, whether they are well, and our registrations there."""
+"""``sipxd gateways``: where gateways are, whether they are well, our registrations there."""
 
 from __future__ import annotations
 

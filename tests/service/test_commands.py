@@ -17,6 +17,7 @@ from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound
 from sipxd.service.accounts import Accounts
 from sipxd.service.commands import make_commands
+from sipxd.service.gateways import GatewayStatus
 from sipxd.service.phones import Phones
 from sipxd.service.vault import Vault
 from sipxd.store.engine import migrate
@@ -74,8 +75,15 @@ class Daemon:
     events: list[Any] = attrs.field(factory=list)
 
     async def ask(self, command: str, /, **arguments: Any) -> Any:
-        handler = make_commands(self.accounts, self.calls, self.phones)[command]
+        handler = make_commands(self.accounts, self.calls, self.phones, NoGateways())[command]
         return await handler(arguments, self.events.append)
+
+
+class NoGateways:
+    """Gateways, of which there is one that is not found."""
+
+    def all(self) -> list[GatewayStatus]:
+        return [GatewayStatus("one", "sip:gw", (), "ill", "", "Nobody knows gw.")]
 
 
 @pytest.fixture
@@ -179,3 +187,8 @@ async def test_calls_and_status_tell_what_there_is(daemon: Daemon) -> None:
         daemon.calls.change(record(f"c{number}"))
     assert len(await daemon.ask("calls", limit=3)) == 3
     assert (await daemon.ask("status"))["calls"] == 5
+
+
+async def test_gateways_are_told_as_they_are(daemon: Daemon) -> None:
+    (state,) = await daemon.ask("gateways")
+    assert (state["name"], state["health"]) == ("one", "ill")
