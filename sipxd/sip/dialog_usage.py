@@ -51,6 +51,8 @@ from sipxd.sip.offer import Intent, OfferAnswer
 from sipxd.sip.session_timer import SessionClock, SessionTimer
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY"
+SUPPORTED = "timer, replaces, norefersub"
+"""Option tags of what is always known; 100rel depends on the request."""
 SESSION_TIMERS = ("glare", "held", "refresh", "expire")
 """Timers of a leg that is up; "2xx" and "ack" go on until our 2xx is acknowledged."""
 _KEPT_ACKS = 2

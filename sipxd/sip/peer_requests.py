@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from sipxd.sip import session_timer
-from sipxd.sip.dialog_usage import ALLOW, LegState
+from sipxd.sip.dialog_usage import ALLOW, SUPPORTED, LegState
 from sipxd.sip.headers import quote
 from sipxd.sip.leg import (
     Ended,
@@ -86,7 +86,7 @@ class PeerRequests(ReferralUsage):
             case "PRACK":
                 return self._receive_prack(key, request)
             case "OPTIONS":
-                allow = (("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "timer"))
+                allow = (("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", SUPPORTED))
                 return [SendResponse(key, self._response(request, 200, headers=allow))]
             case "REFER":
                 return self._receive_refer(key, request)
@@ -294,7 +294,7 @@ class PeerRequests(ReferralUsage):
             headers=(
                 ("Contact", self.local.contact),
                 ("Allow", ALLOW),
-                ("Supported", "timer"),
+                ("Supported", SUPPORTED),
                 *headers,
                 *_described(body),
             ),

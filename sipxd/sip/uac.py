@@ -10,7 +10,7 @@ import attrs
 
 from sipxd.sip.credentials import Attempts, Authorizer
 from sipxd.sip.dialog import DialogError, DialogState, makeshift_dialog, uac_dialog
-from sipxd.sip.dialog_usage import agent_of
+from sipxd.sip.dialog_usage import SUPPORTED, agent_of
 from sipxd.sip.early import MAXIMUM_EARLY_DIALOGS, EarlyDialog, EarlyUsage
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import quote
@@ -133,7 +133,7 @@ class UacLeg(EarlyUsage):
             ("CSeq", f"{self._cseq} INVITE"),
             ("Contact", self.local.contact),
             ("Allow", ALLOW),
-            ("Supported", "timer, 100rel" if self._body else "timer"),
+            ("Supported", f"{SUPPORTED}, 100rel" if self._body else SUPPORTED),
             *self.session.headers(),
             ("User-Agent", self.local.user_agent),
             *invitation.headers,

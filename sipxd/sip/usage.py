@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sipxd.sip.dialog_usage import ALLOW, LegState
+from sipxd.sip.dialog_usage import ALLOW, SUPPORTED, LegState
 from sipxd.sip.headers import HeaderError, parse_number
 from sipxd.sip.leg import (
     Answered,
@@ -155,7 +155,7 @@ class InviteUsage(PeerRequests):
                 self.exchange.closed()
                 return effects_first([OfferFailed(488, intent.sdp), *self._go_on()])
         self._reinvite = self._key("reinvite")
-        headers: tuple[Header, ...] = (("Allow", ALLOW), ("Supported", "timer"))
+        headers: tuple[Header, ...] = (("Allow", ALLOW), ("Supported", SUPPORTED))
         if self.state is LegState.UP:
             headers += self.session.headers()
         else:
@@ -245,7 +245,7 @@ class InviteUsage(PeerRequests):
             return [again]
         if "UPDATE" in self.peer_allows:
             self._update = self._key("update")
-            headers = (("Supported", "timer"), *self.session.headers())
+            headers = (("Supported", SUPPORTED), *self.session.headers())
             return [again, self._send("UPDATE", self._update, headers=headers)]
         body = self.media.last_sent
         if body is None:

@@ -26,6 +26,7 @@ from legkit import (
     uas,
 )
 
+from sipxd.sip.dialog_usage import SUPPORTED
 from sipxd.sip.leg import (
     Answered,
     Ended,
@@ -101,7 +102,7 @@ def settled(leg: UacLeg) -> SendRequest:
 
 def test_only_an_invite_with_an_offer_advertises_reliable_responses() -> None:
     assert "100rel" in (rung(uac()).request.get("Supported") or "")
-    assert request_of(uac().start(None), "INVITE").request.get("Supported") == "timer"
+    assert request_of(uac().start(None), "INVITE").request.get("Supported") == SUPPORTED
 
 
 def test_a_reliable_response_gets_a_prack_in_its_early_dialog() -> None:

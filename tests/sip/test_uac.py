@@ -53,7 +53,7 @@ def test_the_invite_says_who_calls_whom_and_what_we_can() -> None:
     assert invite.to_tag is None
     assert invite.from_tag
     assert invite.cseq == (1, "INVITE")
-    assert invite.get("Supported") == "timer, 100rel"
+    assert invite.get("Supported") == "timer, replaces, norefersub, 100rel"
     assert invite.get("Session-Expires") == "1800"
     assert invite.sdp is not None
     assert parse(invite.sdp).origin is not None
