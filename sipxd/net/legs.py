@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from sipxd.net.stack import ClientHandle, ServerHandle, SipStack
 from sipxd.net.timers import Timer, TimerQueue
 from sipxd.sip import leg as sip
+from sipxd.sip.credentials import without_credentials
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import parse_name_addr
 from sipxd.sip.message import Request, Response
@@ -193,9 +194,17 @@ class LegDriver:
         def on_event(event: Response | int) -> None:
             self.enter(lambda: self._responded(key, event))
 
+        flow = self._flow_of(request)
         self._clients[key] = self._stack.request(
-            request, self._flow_of(request), on_event, switchable=not self.pinned
+            self._fit_for(request, flow), flow, on_event, switchable=not self.pinned
         )
+
+    def _fit_for(self, request: Request, flow: Flow) -> Request:
+        """``request`` with credentials only for whom the account is with.
+
+        In a dialog the peer chooses where requests go, and a telephone could collect them.
+        """
+        return request if flow.host == self.flow.host else without_credentials(request)
 
     def _responded(self, key: str, event: Response | int) -> None:
         if isinstance(event, int):
@@ -209,7 +218,8 @@ class LegDriver:
 
     def _send_ack(self, request: Request) -> None:
         try:
-            self._stack.send(request, self._flow_of(request), switchable=not self.pinned)
+            flow = self._flow_of(request)
+            self._stack.send(self._fit_for(request, flow), flow, switchable=not self.pinned)
         except OSError as error:
             # The peer repeats its 2xx, and gets the ACK then.
             _log.debug("an ACK was not sent: {error}", error=error)

@@ -176,6 +176,14 @@ def with_credentials(request: Request, headers: tuple[Header, ...]) -> Request:
     return attrs.evolve(request, headers=[*kept, *headers])
 
 
+def without_credentials(request: Request) -> Request:
+    """``request`` as it may be shown to anybody."""
+    if not any(name in _ANSWERS.values() for name, _ in request.headers):
+        return request
+    kept = [h for h in request.headers if h[0] not in _ANSWERS.values()]
+    return attrs.evolve(request, headers=kept)
+
+
 def renumbered(request: Request, number: int) -> Request:
     """``request`` with CSeq ``number``."""
     cseq = ("CSeq", f"{number} {request.method}")

@@ -7,7 +7,7 @@ from gatewaykit import FakeGateway, challenge
 from twisted.internet.defer import Deferred
 
 from sipxd.sip.flow import Flow
-from sipxd.sip.message import Header, Request, respond
+from sipxd.sip.message import Header, Request, Response, respond
 from sipxd.testing.office import DOMAIN, SERVER, Office
 from sipxd.testing.phone import Behaviour, Phone, PhoneCall
 
@@ -125,13 +125,13 @@ def test_a_challenge_for_the_realm_of_the_gateway_is_answered(proxy: bool) -> No
     one = FakeGateway(office, ONE)
     name = "Proxy-Authorization" if proxy else "Authorization"
 
-    def decide(request: Request) -> object:
+    def decide(request: Request) -> Response:
         status, headers = 486, list[Header]()
         if request.get(name) is None:
             status, headers = 407 if proxy else 401, [challenge("asterisk", proxy=proxy)]
         return respond(request, status, to_tag="gw", headers=headers)
 
-    one.answers["INVITE"] = decide  # type: ignore[assignment]
+    one.answers["INVITE"] = decide
     assert dial(office, ann).status == 486
     first, second = one.of("INVITE")
     assert first.get(name) is None
@@ -150,6 +150,27 @@ def test_no_credentials_go_to_who_asks_for_another_realm() -> None:
         assert all(
             "orization" not in name for request in gateway.requests for name, _ in request.headers
         )
+    end(office)
+
+
+def test_a_telephone_behind_the_gateway_is_shown_no_credentials() -> None:
+    office, ann = world()
+    one, far = FakeGateway(office, ONE), FakeGateway(office, TWO)
+
+    def decide(request: Request) -> Response:
+        if request.get("Authorization") is None:
+            return respond(request, 401, to_tag="gw", headers=[challenge("asterisk")])
+        about = [("Contact", f"<sip:far@{TWO}>"), ("Content-Type", "application/sdp")]
+        return respond(request, 200, to_tag="gw", headers=about, body=ann.sdp())
+
+    one.answers["INVITE"] = decide
+    far.answers["BYE"] = lambda request: respond(request, 401, headers=[challenge("asterisk")])
+    call = dial(office, ann)
+    assert call.up and one.of("INVITE")[1].get("Authorization")
+    call.hang_up()
+    office.run(1)
+    assert far.of("ACK") and far.of("BYE")
+    assert all(request.get("Authorization") is None for request in far.requests)
     end(office)
 
 
@@ -237,12 +258,12 @@ def registrar(office: Office) -> FakeGateway:
     """A gateway that registers who has the password."""
     gateway = FakeGateway(office, ONE)
 
-    def decide(request: Request) -> object:
+    def decide(request: Request) -> Response:
         if request.get("Authorization") is None:
             return respond(request, 401, to_tag="gw", headers=[challenge(ONE)])
         return respond(request, 200, to_tag="gw", headers=[("Expires", "100")])
 
-    gateway.answers["REGISTER"] = decide  # type: ignore[assignment]
+    gateway.answers["REGISTER"] = decide
     return gateway
 
 
