@@ -26,7 +26,8 @@ from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.service.phones import Phones
 from sipxd.service.returns import Returns
-from sipxd.service.runner import CallRunner, Machine
+from sipxd.service.runner import CallRunner
+from sipxd.service.surroundings import Machine
 from sipxd.sip.credentials import Authorizer
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import split_host_port

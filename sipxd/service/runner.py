@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sipxd.call import effects as do
 from sipxd.call.call import Phase
-from sipxd.call.phones import Refusal
 from sipxd.call.record import CallRecord
 from sipxd.net.legs import LegDriver
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.net.timers import Timer, TimerQueue
 from sipxd.service.attempt import Attempt
 from sipxd.service.leg_effects import carry_out
+from sipxd.service.surroundings import Machine, Surroundings
 from sipxd.sip import leg as sip
-from sipxd.sip.credentials import Authorizer
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import parse_name_addr
 from sipxd.sip.message import Request
@@ -37,73 +35,6 @@ _log = Logger()
 
 MAXIMUM_EVENTS = 1000
 """Events of one call that may wait; a flood beyond that is dropped and counted as a defect."""
-
-
-class Machine(Protocol):
-    """What the runner needs of a call (`sipxd.call.call.Call`)."""
-
-    phase: Phase
-
-    def leg_event(self, leg: str, event: sip.Event) -> list[do.Effect]: ...
-
-    def timer(self, name: str) -> list[do.Effect]: ...
-
-    def hang_up(self, who: str, sentence: str) -> list[do.Effect]: ...
-
-
-class Surroundings(Protocol):
-    """What a runner needs of the service around it."""
-
-    def local(self, leg_id: str, flow: Flow) -> sip.Local:
-        """Our side of a leg over ``flow``. Raises OSError where there is no way out."""
-        ...
-
-    def locate(self, uri: str) -> Deferred[tuple[Flow, ...]]:
-        """The flows that lead to ``uri``, at least one; fails with a sentence."""
-        ...
-
-    def known(self, uri: str) -> Flow | None:
-        """The first of them, where DNS need not be asked."""
-        ...
-
-    def authorizer(self, account: str) -> Authorizer | None:
-        """The credentials that answer a challenge; None: nobody's."""
-        ...
-
-    def leg_id(self) -> str: ...
-
-    def sip_call_id(self) -> str: ...
-
-    def leg_started(self, leg_id: str, runner: CallRunner, name: str) -> None: ...
-
-    def referred(self, runner: CallRunner, ask: do.AskReferral) -> None:
-        """Find out where a referral leads, and tell the call of ``runner``."""
-        ...
-
-    def await_return(self, token: str, runner: CallRunner, flow: Flow) -> str:
-        """Await the phone behind ``flow`` at the URI that this gives. Raises OSError."""
-        ...
-
-    def leg_gone(self, leg_id: str) -> None: ...
-
-    def step(
-        self,
-        runner: CallRunner,
-        kind: str,
-        changes: dict[str, Any],
-        now: tuple[str, ...],
-        data: dict[str, Any],
-    ) -> None:
-        """Evolve the record and hand the step to the store."""
-        ...
-
-    def remember(self, user_agent: str, refuses: Refusal) -> None:
-        """Phones that call themselves so refuse that."""
-        ...
-
-    def over(self, runner: CallRunner) -> None:
-        """The call has ended and none of its legs is left."""
-        ...
 
 
 class _Leg:
