@@ -38,8 +38,8 @@ from sipxd.service.destinations import Destinations
 from sipxd.service.gateways import Gateways
 from sipxd.service.keepalive import NatKeepalive
 from sipxd.service.live import LiveCalls
-from sipxd.service.recovery import recover
 from sipxd.service.phones import Phones
+from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
 from sipxd.service.signalling import Signalling
 from sipxd.service.transfers import Transfers
