@@ -174,7 +174,8 @@ class ReferClick(OfferClick):
         return self._end(Cause("caller", Side.NEAR, 408, sentence))
 
     def _end(self, cause: Cause) -> list[Effect]:
-        return [StopTimer(_TIMER), *super()._end(cause)]
+        out = super()._end(cause)
+        return [StopTimer(_TIMER), *out] if out and self._referring else out
 
 
 class ReferredCall(PhoneCall):
@@ -241,10 +242,8 @@ class ReferredCall(PhoneCall):
         return super().timer(name)
 
     def _end(self, cause: Cause) -> list[Effect]:
-        return [*self._stop_farewell(), *super()._end(cause)]
-
-    def _stop_farewell(self) -> list[Effect]:
-        return [] if self._first is None else [StopTimer(_TIMER)]
+        out = super()._end(cause)
+        return out if self._first is None or not out else [StopTimer(_TIMER), *out]
 
     def _everybody(self) -> list[str]:
         return [*super()._everybody(), *([] if self._first is None else [self._first])]

@@ -20,7 +20,7 @@ from sipxd.directory.user import User
 from sipxd.net.locator import Locator
 from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
-from sipxd.service.accounts import Accounts, NewUser, create_user
+from sipxd.service.accounts import Accounts, NewUser, UserChange, create_user
 from sipxd.service.authentication import Authentication
 from sipxd.service.authorizers import Authorizers
 from sipxd.service.calls import Calls
@@ -178,6 +178,12 @@ class Office:
         self.accounts.__dict__.update(loaded.__dict__)
         self.users[name] = user
         return user
+
+    def change_user(self, name: str, **changes: Any) -> User:
+        """Change the user ``name`` as `sipxd.service.accounts.UserChange` says."""
+        changed = self.accounts.change(name, UserChange(**changes))
+        self.users[name] = self.now(changed)
+        return self.users[name]
 
     def add_phone(self, name: str, behaviour: Behaviour | None = None) -> Phone:
         """A registered phone of the user ``name``, who is made where he does not exist."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipxd.call.call import Call, Destination, Phase
+from sipxd.call.click import ClickToCall
 from sipxd.call.click_offer import OfferClick
+from sipxd.call.click_offerless import OfferlessClick
+from sipxd.call.click_refer import ReferClick
 from sipxd.call.effects import (
     Accept,
     Answer,
@@ -25,6 +29,7 @@ from sipxd.call.effects import (
     Target,
 )
 from sipxd.call.phone import PhoneCall
+from sipxd.call.phones import Refusal
 from sipxd.sip import leg
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Request
@@ -51,22 +56,61 @@ def destination(first: int) -> Destination:
     return Destination((target(first), target(first + 1)), IDENTITY, 20.0)
 
 
+def phone_two_wants_sdp(user_agent: str, refusal: Refusal) -> bool:
+    return refusal is Refusal.OFFERLESS and user_agent == "phone-2"
+
+
+def offerless_click() -> OfferlessClick:
+    return OfferlessClick(
+        destination(1),
+        destination(3),
+        refuses=phone_two_wants_sdp,
+        ringback=TONE,
+        busy_tone=TONE,
+    )
+
+
+def refer_click(token: str = "f00d", *, only_known: bool = False) -> ReferClick:
+    return ReferClick(
+        destination(1),
+        destination(3),
+        refer_to="sip:201@example.org",
+        token=token,
+        only_known=only_known,
+        refuses=phone_two_wants_sdp,
+        ringback=TONE,
+        busy_tone=TONE,
+    )
+
+
+def referred_elsewhere() -> ReferClick:
+    return refer_click(token="")
+
+
 def click() -> OfferClick:
     return OfferClick(
         destination(1),
         destination(3),
-        refuses=lambda agent, what: agent == "phone-2",
+        refuses=phone_two_wants_sdp,
         ringback=TONE,
         busy_tone=TONE,
     )
 
 
 BODIES = st.sampled_from([sdp(1000), sdp(1002), sdp(1000, "sendonly"), sdp(1000, "inactive"), b"x"])
+OWN = sdp(1000)
+UP = leg.Up("phone-1", frozenset({"INVITE", "REFER"}))
 STATUSES = st.sampled_from([302, 401, 404, 408, 415, 486, 487, 488, 491, 503, 603])
 INFO = Request("INFO", "sip:x@y", headers=[])
 EVENTS: st.SearchStrategy[leg.Event] = st.one_of(
     st.builds(leg.Progress, st.sampled_from([180, 183]), st.none() | BODIES),
-    st.just(leg.Up()),
+    st.builds(leg.Up, st.just("phone-1"), st.sampled_from([frozenset(), frozenset({"REFER"})])),
+    st.builds(
+        leg.ReferOutcome,
+        st.sampled_from([100, 202, 200, 405, 481, 486]),
+        st.just(""),
+        st.booleans(),
+    ),
     st.builds(leg.Offered, BODIES),
     st.builds(leg.Answered, BODIES, st.none() | BODIES),
     st.builds(leg.OfferFailed, STATUSES, st.none() | BODIES),
@@ -85,14 +129,18 @@ LEGS = st.sampled_from(
         "far-2",
         "tone",
         "tone-busy",
+        "return",
     ]
 )
-TIMERS = st.sampled_from(["ring:near-1", "ring:near-2", "ring:far-1", "ring:far-2", "busy", "?"])
+TIMERS = st.sampled_from(
+    ["ring:near-1", "ring:near-2", "ring:far-1", "ring:far-2", "busy", "refer", "?"]
+)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("event"), LEGS, EVENTS),
         st.tuples(st.just("timer"), TIMERS),
         st.tuples(st.just("hang up")),
+        st.tuples(st.just("return"), st.none() | BODIES),
     ),
     max_size=25,
 )
@@ -134,6 +182,13 @@ def drive(call: Any, steps: list[Any], incoming: str | None) -> None:
                 effects = call.leg_event(name, event)
             case ("timer", name):
                 effects = call.timer(name)
+            case ("return", offer):
+                heir = call.came_back("return", offer) if isinstance(call, ReferClick) else None
+                if heir is None:
+                    continue
+                call = heir
+                legs.open.add("return")
+                effects = call.start()
             case _:
                 effects = call.hang_up("api", "Ended by the test.")
         legs.note(effects)
@@ -149,9 +204,19 @@ def drive(call: Any, steps: list[Any], incoming: str | None) -> None:
 
 
 @settings(max_examples=600, deadline=None)
-@given(STEPS)
-def test_a_click_to_call_ends_once_and_leaves_no_leg_whatever_happens(steps: list[Any]) -> None:
-    drive(click(), steps, None)
+@given(STEPS, st.sampled_from([click, offerless_click, refer_click, referred_elsewhere]))
+def test_a_click_to_call_ends_once_and_leaves_no_leg_whatever_happens(
+    steps: list[Any], make: Callable[[], ClickToCall]
+) -> None:
+    drive(make(), steps, None)
+
+
+@settings(max_examples=600, deadline=None)
+@given(STEPS, st.sampled_from([click, offerless_click, refer_click, referred_elsewhere]))
+def test_a_click_to_call_whose_user_is_there_ends_once_and_leaves_no_leg(
+    steps: list[Any], make: Callable[[], ClickToCall]
+) -> None:
+    drive(make(), [("event", "near-1", UP), ("event", "near-1", leg.Offered(OWN)), *steps], None)
 
 
 @settings(max_examples=300, deadline=None)
