@@ -32,7 +32,7 @@ class Office:
         return name
 
 
-@pytest.fixture(scope="module", params=["trusting-udp"])
+@pytest.fixture(scope="module", params=["trusting-udp", "challenging-udp", "challenging-tcp"])
 def office(
     make_daemon: Callable[..., Daemon],
     tmp_path_factory: pytest.TempPathFactory,
@@ -91,7 +91,7 @@ def phones(names: tuple[str, str], client: Client, make_phone: Callable[..., Tel
     return Phones(make_phone(names[0]), make_phone(names[1], answer="manual"), names[1], client)
 
 
-@pytest.mark.parametrize("flow", ["offer"])
+@pytest.mark.parametrize("flow", ["offer", "offerless"])
 def test_click_to_call(phones: Phones, flow: str) -> None:
     call = phones.bridged(flow)
     phones.hold("b")
@@ -102,6 +102,19 @@ def test_click_to_call(phones: Phones, flow: str) -> None:
     record = phones.client.wait_state(call, "ended")
     assert record["cause"]["who"] == "callee"
     assert not record["media_mismatch"]
+
+
+def test_click_to_call_by_refer_leaves_the_call_to_the_phone(phones: Phones) -> None:
+    """The phone makes a call of its own, through Kamailio; ours has done its work then."""
+    call = phones.client.call(phones.b_name, flow="refer").call
+    until(phones.b.is_ringing, "the other phone to ring")
+    phones.b.accept()
+    record = phones.client.wait_state(call, "ended")
+    assert record["bridged"] is not None, record
+    assert record["cause"]["code"] == 200, record
+    phones.talk()
+    phones.b.hang_up()
+    phones.are_free()
 
 
 def test_user_hangs_up_while_the_other_rings(phones: Phones) -> None:
@@ -167,6 +180,15 @@ def test_calls_survive_a_restart_of_kamailio(
     again.bridged()
     again.a.hang_up()
     again.are_free()
+
+
+@pytest.mark.parametrize("office", ["challenging-udp"], indirect=True)
+def test_kamailio_does_not_accept_the_password_that_sipxd_knows(office: Office) -> None:
+    name = office.add_user(known_to_kamailio_as="something-Else-9")
+    client = office.daemon.client(name)
+    cause = client.wait_state(client.call(office.add_user()).call, "ended")["cause"]
+    assert cause["leg"] == "caller"
+    assert cause["code"] in (403, 407), cause
 
 
 def test_linphone_calls_baresip(
