@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sipxd.app import App
     from sipxd.call.record import CallRecord
     from sipxd.config import Config
-    from sipxd.net.udp import UdpTransport
+    from sipxd.net.listeners import Listener
     from sipxd.sip.flow import Flow
     from sipxd.testing.phone import Phone
 
@@ -55,7 +55,7 @@ class Demo:
         self.app = app
         self.secrets = secrets
         self.phones: dict[str, Phone] = {}
-        self._transports: list[UdpTransport] = []
+        self._transports: list[Listener] = []
 
     @property
     def sip_port(self) -> int:

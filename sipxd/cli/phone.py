@@ -1,4 +1,4 @@
-"""``sipxd phone``: a scripted telephone that registers over UDP and says what happens to it."""
+"""``sipxd phone``: a scripted telephone that registers and says what happens to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,19 +20,24 @@ from sipxd.errors import BadInput, ConfigError, SipxdError
 
 if TYPE_CHECKING:
     from sipxd.config_values import ListenAddress
-    from sipxd.net.udp import UdpTransport
+    from sipxd.net.listeners import Listener
+    from sipxd.net.sip_tls import SipTls
+    from sipxd.sip.flow import Flow
+    from sipxd.sip.stream import Broken
     from sipxd.testing.phone import Behaviour, Phone
 
 ANSWER_TIME = 5.0
 """Seconds for the answer to the first REGISTER, which is sent four times meanwhile."""
+CONNECTIONS = 100
+"""Most connections of a phone over TCP or TLS."""
 LEAVE_TIME = 2.0
 """Seconds for hanging up, and again for taking the registration back, at the end."""
 _NAME = re.compile(r"[A-Za-z0-9_.!~*'+-]{1,64}")
 _SECONDS = click.FloatRange(0, 86_400)
 
 
-def _server(_: object, __: object, text: str) -> tuple[str, int]:
-    """Host and port of ``HOST[:PORT]``."""
+def _server(_: object, __: object, text: str) -> tuple[str, int | None]:
+    """Host and, where given, port of ``HOST[:PORT]``."""
     from sipxd.sip.headers import HeaderError, split_host_port
 
     try:
@@ -40,7 +46,7 @@ def _server(_: object, __: object, text: str) -> tuple[str, int]:
         raise click.BadParameter(f"{error}; write HOST:PORT, an IPv6 address in brackets") from None
     if not host or port == 0:
         raise click.BadParameter("write HOST:PORT, for example 192.0.2.1:5060")
-    return host.strip("[]"), port or 5060
+    return host.strip("[]"), port
 
 
 def _listen(_: object, __: object, text: str | None) -> ListenAddress | None:
@@ -70,6 +76,19 @@ def _listen(_: object, __: object, text: str | None) -> ListenAddress | None:
     "which sipxd takes for its own domain]",
 )
 @click.option(
+    "--transport",
+    type=click.Choice(["udp", "tcp", "tls"]),
+    default="udp",
+    show_default=True,
+    help="How to speak with the server.",
+)
+@click.option(
+    "--ca",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Over TLS: the certificates to believe, as PEM.  [default: the system's own]",
+)
+@click.option(
     "--answer-after", metavar="S", type=_SECONDS, help="Ring so many seconds.  [default: 1]"
 )
 @click.option("--busy", is_flag=True, help="Refuse every call with 486.")
@@ -90,9 +109,11 @@ def _listen(_: object, __: object, text: str | None) -> ListenAddress | None:
 )
 def phone(
     name: str,
-    server: tuple[str, int],
+    server: tuple[str, int | None],
     password: str,
     domain: str | None,
+    transport: str,
+    ca: Path | None,
     number: str | None,
     listen: ListenAddress | None,
     **behaviour: Any,
@@ -112,21 +133,28 @@ def phone(
         # To log in is not to choose a password: asked once.
         password = click.prompt("SIP password", hide_input=True, err=True)
     secret = read_secret(password, "SIP password") or ""
-    address = _resolve(*server)
+    host, port = server[0], server[1] or (5061 if transport == "tls" else 5060)
+    address = _resolve(host, port)
     at = f"[{address}]" if ":" in address else address
-    account = Account(name, secret, domain or at, address, server[1])
+    account = Account(name, secret, domain or at, address, port, transport, host, ca)
     sys.exit(foreground.run(lambda reactor: _run(reactor, account, wanted, called, listen)))
 
 
 @attrs.frozen
 class Account:
-    """Whose phone it is, and where it registers: ``host`` is an IP address without brackets."""
+    """Whose phone it is, and where it registers: ``host`` is an IP address without brackets.
+
+    Over TLS the server's certificate must carry ``server_name`` and come from one of ``ca``.
+    """
 
     name: str
     password: str = attrs.field(repr=False)
     domain: str
     host: str
     port: int
+    transport: str = "udp"
+    server_name: str = ""
+    ca: Path | None = None
 
 
 def _behaviour(
@@ -167,35 +195,30 @@ def open_phone(
     behaviour: Behaviour,
     listen: ListenAddress | None = None,
     tell: Callable[[str], None] = lambda text: None,
-) -> tuple[Phone, UdpTransport]:
+) -> tuple[Phone, Listener]:
     """A phone and its transport, open; not registered yet. Raises ConfigError."""
     from sipxd.config_values import ListenAddress
-    from sipxd.net.udp import UdpTransport
-    from sipxd.sip.flow import Flow
     from sipxd.testing.phone import Phone
 
     ipv6 = ":" in account.host
     if listen is None:
-        listen = ListenAddress("udp", "::" if ipv6 else "0.0.0.0", 0)
+        listen = ListenAddress(account.transport, "::" if ipv6 else "0.0.0.0", 0)
     elif (":" in listen.host) != ipv6:
         raise ConfigError(
             f"--listen {listen.host} cannot reach {account.host}: use the same IP version"
         )
-
-    def receive(data: bytes, flow: Flow) -> None:
-        opened.stack.receive(data, flow)
-
-    transport = UdpTransport(reactor, listen.host, listen.port, receive)
+    ears = _Ears()
+    transport = _transport(reactor, account, listen, ears)
     try:
         transport.listen()
     except ConfigError as error:
         # The sentence was made for the daemon's configuration.
         raise ConfigError(error.detail.replace("in [sip] listen", "with --listen")) from None
-    opened = Phone(
+    opened = ears.phone = Phone(
         account.name,
         account.password,
         domain=account.domain,
-        server=Flow("UDP", transport.listener, account.host, account.port),
+        server=transport.flow_to(account.host, account.port, account.server_name),
         clock=reactor,
         random=random.SystemRandom(),
         behaviour=behaviour,
@@ -204,6 +227,49 @@ def open_phone(
     )
     opened.attach(transport)
     return opened, transport
+
+
+class _Ears:
+    """Hands on to the phone's stack what its transport hears: the transport is there first."""
+
+    phone: Phone
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """One message has come in."""
+        self.phone.stack.receive(data, flow)
+
+    def misframed(self, broken: Broken, flow: Flow) -> None:
+        """What came cannot be divided into messages."""
+        self.phone.stack.misframed(broken, flow)
+
+    def flow_closed(self, flow: Flow) -> None:
+        """A connection has ended, or could not be opened."""
+        self.phone.stack.flow_closed(flow)
+
+
+def _transport(reactor: Any, account: Account, listen: ListenAddress, ears: _Ears) -> Listener:
+    from collections import Counter
+
+    from sipxd.net.connections import Connections
+    from sipxd.net.stream import StreamTransport
+    from sipxd.net.udp import UdpTransport
+
+    if account.transport == "udp":
+        return UdpTransport(reactor, listen.host, listen.port, ears.receive)
+    tls = _tls(account) if account.transport == "tls" else None
+    connections = Connections(reactor, CONNECTIONS, Counter())
+    return StreamTransport(reactor, listen.host, listen.port, ears, connections, tls=tls)
+
+
+def _tls(account: Account) -> SipTls:
+    """TLS with a certificate that nobody has to believe: a phone is known by its password."""
+    from twisted.internet.ssl import PrivateCertificate
+
+    from sipxd.net.sip_tls import SipTls
+    from sipxd.web.tls import make_self_signed
+
+    own = PrivateCertificate.loadPEM(b"".join(make_self_signed([account.name])))
+    return SipTls(own.options(), account.ca)
 
 
 async def _run(
@@ -235,7 +301,7 @@ async def _run(
             tell(f"registers at {server} from {transport.sent_by(account.host)}")
         except OSError as error:
             raise SipxdError(f"{server} cannot be reached: {error.strerror}") from None
-        await register(scripted, server, reactor)
+        await register(scripted, server, reactor, account.transport)
         if number is not None:
             tell(f"calls {number}")
             scripted.call(number)
@@ -249,7 +315,7 @@ async def _run(
         await transport.close()
 
 
-async def register(phone: Phone, server: str, reactor: Any) -> None:
+async def register(phone: Phone, server: str, reactor: Any, transport: str = "udp") -> None:
     """Register. Raises SipxdError with a sentence."""
     from twisted.internet.defer import TimeoutError as TookTooLong
 
@@ -260,14 +326,19 @@ async def register(phone: Phone, server: str, reactor: Any) -> None:
         await phone.registered.addTimeout(ANSWER_TIME, reactor)
     except TookTooLong:
         raise SipxdError(
-            f"no answer from {server}: check --server, that sipxd listens there for UDP, and that "
-            "no firewall is between"
+            f"no answer from {server}: check --server, that sipxd listens there for "
+            f"{transport.upper()}, and that no firewall is between"
         ) from None
     except NotRegistered as error:
         if error.status in (401, 403):
             raise SipxdError(
                 f"the server refuses user {phone.name} with this password ({error.status}): check "
                 "the user name, the SIP password (it is not the PIN) and --domain"
+            ) from None
+        if error.status == 503 and transport != "udp":
+            raise SipxdError(
+                f"no connection to {server}: check --server and that sipxd listens there for "
+                f"{transport.upper()}; the line above says what happened"
             ) from None
         raise SipxdError(
             f"the server does not register user {phone.name}: it answered {error.status}"

@@ -11,6 +11,7 @@ import errno
 import socket
 from typing import Any, Protocol
 
+from OpenSSL import SSL
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.python.failure import Failure
@@ -147,7 +148,7 @@ class Connection(StreamProtocol):
 
     def failed(self, failure: Failure) -> None:
         """It could not be opened."""
-        self._lost(failure.getErrorMessage())
+        self._lost(_sentence(failure))
 
     # -- from Twisted --------------------------------------------------------------------------
 
@@ -202,7 +203,7 @@ class Connection(StreamProtocol):
 
     def connectionLost(self, reason: Failure = None) -> None:  # type: ignore[assignment]
         """It is over."""
-        self._lost("" if self._opened else reason.getErrorMessage())
+        self._lost("" if self._opened else _sentence(reason))
 
     def pauseProducing(self) -> None:
         """The peer does not read as fast as we write."""
@@ -232,3 +233,10 @@ class Connection(StreamProtocol):
         self._unsent.clear()
         self._owner.ended(self, reason)
         return True
+
+
+def _sentence(failure: Failure) -> str:
+    """What went wrong, in words."""
+    if isinstance(failure.value, SSL.Error) and failure.value.args and failure.value.args[0]:
+        return str(failure.value.args[0][-1][-1])  # the last of OpenSSL's (library, function, text)
+    return failure.getErrorMessage()

@@ -21,7 +21,13 @@ PASSWORD = "secret-of-phones"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def tls_port() -> int:
+    """The server's port for TLS."""
+    return free_udp_port()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, tls_port: int) -> Iterator[str]:
     """HOST:PORT of a running server that knows 200 and 201."""
     directory = tmp_path_factory.mktemp("server")
     config = directory / "sipxd.toml"
@@ -37,7 +43,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         sipxd("user", "add", name, "--pin", "12345678", "--sip-password", PASSWORD)
     config.write_text(
         f'{config.read_text()}[web]\nlisten = ["127.0.0.1:0"]\nmetrics_listen = ""\n'
-        f'[sip]\nlisten = ["udp:127.0.0.1:{port}"]\n'
+        f'[sip]\nlisten = ["udp:127.0.0.1:{port}", "tcp:127.0.0.1:{port}", '
+        f'"tls:127.0.0.1:{tls_port}"]\n'
     )
     with (directory / "log").open("w") as log:
         process = subprocess.Popen([SIPXD, "run", "--config", str(config)], stdout=log, stderr=log)
@@ -222,3 +229,24 @@ def test_wrong_arguments_are_one_sentence(arguments: tuple[str, ...], sentence: 
 def test_unusable_options_are_usage_errors(arguments: tuple[str, ...]) -> None:
     done = CliRunner().invoke(main, ["phone", "200", "--password", "x", *arguments])
     assert done.exit_code == 2, done.output
+
+
+def test_a_phone_speaks_tcp(phones: Phones, server: str) -> None:
+    answering = phones.start("201", "--transport", "tcp", "--hang-up-after", "0.3")
+    answering.wait_for("201 is registered")
+    calling = phones.start("200", "--transport", "tcp", "--call", "201")
+    calling.wait_for("200 is talking to 201")
+    calling.wait_for("200 was hung up")
+
+
+def test_over_tls_a_certificate_that_nobody_vouches_for_is_refused(
+    server: str, tls_port: int
+) -> None:
+    done = subprocess.run(
+        [SIPXD, "phone", "200", "--server", f"127.0.0.1:{tls_port}", "--transport", "tls",
+         "--password", PASSWORD],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "certificate verify failed" in done.stderr
+    assert "no connection to 127.0.0.1" in done.stderr
