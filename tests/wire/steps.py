@@ -165,8 +165,10 @@ def answer(
     *headers: str,
     body: str | None = None,
     allow: str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE",
+    repeat: bool = True,
 ) -> str:
-    """Answer the INVITE that began the call, whatever came since."""
+    """Answer the INVITE that began the call, whatever came since. `repeat`: a final one until
+    something comes."""
     return _send(
         f"SIP/2.0 {code} Answer",
         "Via:[$via]",
@@ -178,7 +180,7 @@ def answer(
         f"Allow: {allow}",
         *headers,
         body=body,
-        repeat=code >= 200,
+        repeat=repeat and code >= 200,
     )
 
 
