@@ -141,8 +141,12 @@ class TransferableCall(Call):
     def part_with(self, leg: str, sentence: str) -> list[Effect]:
         """Another call takes ``leg`` over: this one ends without hanging up on it."""
         out = self._settle(leg)
-        ended = self._end(Cause("sipxd", None, 200, sentence))
-        return out + [e for e in ended if not (isinstance(e, Release) and e.leg == leg)]
+        for effect in self._end(Cause("sipxd", None, 200, sentence)):
+            if not isinstance(effect, Release):
+                out.append(effect)
+            elif effect.leg != leg:
+                out.append(Release(effect.leg, TRANSFERRED))
+        return out
 
     def said_by(self, leg: str) -> bytes | None:
         """The description that ``leg`` has given of itself last."""
