@@ -201,9 +201,12 @@ class App(MultiService):
     def _start_sip(self) -> None:
         config = self.config
         authorizers = Authorizers(config, self.accounts, os.urandom)
+        # A queue of its own, because looking after gateways never ends and calls do.
+        looking_after = TimerQueue(self._reactor)
+        self._opened.append(looking_after.stop)
         self.gateways = Gateways(
             config.gateway,
-            self.timers,
+            looking_after,
             authorizers.of,
             random=random.SystemRandom(),
             octets=os.urandom,
