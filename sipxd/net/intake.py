@@ -30,6 +30,8 @@ SLICE = 0.005
 """Seconds of work after which the reactor may read again, and do what else there is."""
 PATIENCE = 0.1
 """Seconds that a new request may wait before it is refused."""
+LATE = 0.05
+"""Seconds that the first one has waited when others of its rank are refused as they come."""
 MOST = (16_384, 1_024, 256)
 """Messages that may wait, of each `Rank`."""
 EMERGENCIES = 10
@@ -154,7 +156,9 @@ class Intake:
 
     def _wait(self, rank: Rank, data: bytes, flow: Flow, now: float) -> None:
         queue = self._queues[rank]
-        if len(queue) < MOST[rank]:
+        if rank is not Rank.URGENT and queue and now - queue[0][2] > LATE:
+            self._refuse(data, flow, now)
+        elif len(queue) < MOST[rank]:
             queue.append((data, flow, now))
         elif rank is Rank.KNOWN:
             self._refuse(data, flow, now)

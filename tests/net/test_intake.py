@@ -150,6 +150,20 @@ def test_a_new_request_that_has_waited_too_long_is_refused_and_urgent_ones_never
     assert not desk.intake.overloaded
 
 
+def test_while_the_first_one_waits_long_others_are_refused_as_they_come() -> None:
+    desk = Desk(cost=0.001)
+    desk.busy()
+    desk.receive("OPTIONS sip:1@x SIP/2.0")
+    desk.clock.rightNow += module.LATE * 1.1
+    desk.receive("BYE sip:leg@x SIP/2.0")
+    desk.receive(NEW)
+    assert desk.refused == [NEW.encode()]
+    desk.settle()
+    assert desk.worked[0] == b"BYE sip:leg@x SIP/2.0"
+    assert desk.worked[-1] == b"OPTIONS sip:1@x SIP/2.0"
+    assert len(desk.refused) == 1
+
+
 def test_the_queues_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", (2, 2, 2))
     desk = Desk(cost=0.001)
