@@ -68,6 +68,25 @@ def test_a_certificate_that_has_expired(sipxd: Sipxd, sound: Path) -> None:
     assert "has expired on 2019-12-30" in done.output
 
 
+def test_what_sip_over_tls_needs(
+    sipxd: Sipxd, initialised: Path, configuration: Path, taken: int
+) -> None:
+    with configuration.open("a") as file:
+        file.write('[web]\nlisten = ["127.0.0.1:0"]\nmetrics_listen = ""\n')
+        file.write(f'[sip]\nlisten = ["tls:127.0.0.1:0", "tcp:127.0.0.1:{taken}"]\n')
+        file.write('certificate = "sip.pem"\nprivate_key = "sip.key"\nca = "ca.pem"\n')
+    done = sipxd("check")
+    assert f"wrong  tcp:127.0.0.1:{taken}: cannot be bound" in done.output
+    assert "wrong  certificate for SIP: The certificate" in done.output
+    assert "[sip] certificate" in " ".join(done.output.split())
+    pem, key = make_self_signed(["example.test"])
+    (initialised / "sip.pem").write_bytes(pem)
+    (initialised / "sip.key").write_bytes(key)
+    assert "The CA file" in sipxd("check").output
+    (initialised / "ca.pem").write_bytes(pem)
+    assert "ok     certificate for SIP" in sipxd("check").output
+
+
 def test_a_key_file_of_another_database(sipxd: Sipxd, sound: Path) -> None:
     (sound / "secret.key").write_bytes(bytes(32))
     done = sipxd("check")
