@@ -74,10 +74,16 @@ class EarlyUsage(InviteUsage):
             self._reinvite = None  # a dialog that is lost
             out.append(StopTimer("glare"))
         self._offering = None
-        self._sent_in.clear()
+        self._forget()
         if early is not None:
             self.dialog, self.media, self.exchange = early.dialog, early.media, early.exchange
         return out
+
+    def _forget(self) -> None:
+        """Whatever is open in early dialogs is of no interest any more."""
+        if self._offering is not None:
+            self._offering = self._reinvite = None
+        self._sent_in.clear()
 
     def _offer_in(self, early: EarlyDialog, intent: Intent) -> list[Output]:
         """Offer by UPDATE before the call is answered; nothing where that cannot be."""

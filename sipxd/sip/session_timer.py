@@ -47,10 +47,14 @@ def too_small(request: Request) -> bool:
 
 @attrs.frozen
 class SessionTimer:
-    """The interval in seconds, and whether the refreshing is ours."""
+    """The interval in seconds, and whether the refreshing is ours.
+
+    ``agreed``: the peer counts as well, and ends a session that nobody refreshes.
+    """
 
     interval: int
     ours: bool
+    agreed: bool = True
 
     @property
     def refresh_after(self) -> float:
@@ -81,7 +85,7 @@ def from_response(response: Response, wanted: int) -> SessionTimer:
     """
     agreed = _interval(response)
     if agreed is None:
-        return SessionTimer(wanted, ours=True)
+        return SessionTimer(wanted, ours=True, agreed=False)
     interval, refresher = agreed
     return SessionTimer(max(interval, MINIMUM), ours=refresher != "uas")
 
@@ -102,7 +106,7 @@ def from_request(request: Request, wanted: int) -> tuple[SessionTimer, tuple[Hea
         )
         refresher = asked[1]
     ours = refresher == "uas" or not supported
-    timer = SessionTimer(interval, ours)
+    timer = SessionTimer(interval, ours, agreed=supported)
     headers: list[Header] = [
         ("Session-Expires", f"{interval};refresher={'uas' if ours else 'uac'}")
     ]
@@ -123,6 +127,8 @@ class SessionClock:
         self.interval = max(wanted, MINIMUM)
         self.minimum = MINIMUM
         self._raises = 0
+        self._refreshing = False
+        """Whether a refresh of ours has been tried, and has not succeeded yet."""
         self.timer: SessionTimer | None = None
 
     def headers(self) -> tuple[Header, ...]:
@@ -154,13 +160,20 @@ class SessionClock:
 
     def start(self) -> list[Output]:
         """Start anew the timer that the agreement asks for."""
+        self._refreshing = False
         if self.timer is None:
             return []
         if self.timer.ours:
             return [StopTimer("expire"), StartTimer("refresh", self.timer.refresh_after)]
         return [StopTimer("refresh"), StartTimer("expire", self.timer.expire_after)]
 
-    @property
-    def retry_after(self) -> float:
-        """Seconds until a refresh that has not succeeded is tried again."""
-        return 10.0 if self.timer is None else self.timer.retry_after
+    def refreshing(self) -> list[Output]:
+        """A refresh of ours goes out: when to try again, and when the session is over without."""
+        timer = self.timer
+        if timer is None:
+            return [StartTimer("refresh", 10.0)]
+        out: list[Output] = [StartTimer("refresh", timer.retry_after)]
+        if timer.agreed and not self._refreshing:
+            self._refreshing = True
+            out.append(StartTimer("expire", timer.interval - timer.refresh_after))
+        return out

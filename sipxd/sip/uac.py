@@ -9,40 +9,33 @@ from __future__ import annotations
 import attrs
 
 from sipxd.sip.credentials import Attempts, Authorizer
-from sipxd.sip.dialog import DialogError, DialogState, makeshift_dialog, uac_dialog
+from sipxd.sip.dialog import DialogError, makeshift_dialog
 from sipxd.sip.dialog_usage import SUPPORTED, agent_of
-from sipxd.sip.early import MAXIMUM_EARLY_DIALOGS, EarlyDialog, EarlyUsage
 from sipxd.sip.flow import Flow
+from sipxd.sip.forks import Forks
 from sipxd.sip.headers import quote
 from sipxd.sip.leg import (
     Answered,
     Gone,
     Local,
     Offered,
-    OfferFailed,
     Output,
-    Progress,
     Refused,
     SendAck,
     SendCancel,
     SendRequest,
-    SendResponse,
     StopTimer,
     Up,
-    Updated,
 )
 from sipxd.sip.leg_media import LegMedia
 from sipxd.sip.media import CannotHold
 from sipxd.sip.message import Header, Request, Response
-from sipxd.sip.offer import Exchange, Intent, OfferAnswer
-from sipxd.sip.reliable import number_of
+from sipxd.sip.offer import Exchange
 from sipxd.sip.sdp import Direction, SdpError
 from sipxd.sip.usage import ALLOW, CHALLENGES, LegState
 
 MAXIMUM_STRAYS = 20
 """How many branches of a fork are hung up; any more get their ACK only."""
-_WITH_AN_ANSWER = frozenset({"INFO", "MESSAGE", "REFER", "NOTIFY"})
-"""What is refused before the call is answered, because nobody could hear it."""
 
 
 @attrs.frozen
@@ -59,13 +52,7 @@ class Invitation:
     max_forwards: int = 70
 
 
-@attrs.define
-class _Early(EarlyDialog):
-    received: int = 0
-    """RSeq of the last reliable response; 0: none yet."""
-
-
-class UacLeg(EarlyUsage):
+class UacLeg(Forks):
     """A leg that we call."""
 
     def __init__(
@@ -75,32 +62,20 @@ class UacLeg(EarlyUsage):
         authorizer: Authorizer | None = None,
     ) -> None:
         """``authorizer`` answers challenges to whatever the leg sends."""
-        super().__init__(local, LegMedia(local.address, local.random))
+        super().__init__(local, LegMedia(local.address, local.random), invitation.flow)
         self.invitation = invitation
         self._attempts = Attempts(authorizer)
         self._owns_call_id = True
         self._tag = local.token()
         self._cseq = 0
-        self._invite: Request | None = None
         self._invite_key = ""
         self._body: bytes = b""
         self._provisional = False
         self._cancelled: tuple[Header, ...] | None = None
-        self._early: dict[str, _Early] = {}
-        """The early dialogs in which there was more than a response, by To-tag."""
-        self._rung: dict[str, Response] = {}
-        """The last provisional response by To-tag: it makes an early dialog when there is need."""
-        self._early_answers: dict[str, bytes] = {}
-        """Answers that may still change, by To-tag."""
         self._won: str | None = None
         """The To-tag of the 2xx that the leg is up by."""
         self._strays: dict[str, Request] = {}
         """The ACK for each 2xx that is not wanted, by the key of its BYE."""
-
-    @property
-    def offerless(self) -> bool:
-        """Whether the INVITE carries no SDP."""
-        return not self._body
 
     def start(self, sdp: bytes | None) -> list[Output]:
         """Send the INVITE, with ``sdp`` as the offer or without one."""
@@ -121,6 +96,7 @@ class UacLeg(EarlyUsage):
 
     def _send_invite(self) -> list[Output]:
         self._cseq += 1
+        self._provisional = False
         self._begin_anew()
         self.exchange.state = Exchange.OFFER_SENT if self._body else Exchange.ASKED
         invitation = self.invitation
@@ -145,13 +121,6 @@ class UacLeg(EarlyUsage):
         self._invite = self._attempts.first(self._invite_key, request)
         return [SendRequest(self._invite_key, self._invite)]
 
-    def _begin_anew(self) -> None:
-        """The INVITE is another one: what responses to the last one have made is over."""
-        self._provisional = False
-        self._early.clear()
-        self._rung.clear()
-        self._early_answers.clear()
-
     def cancel(self, headers: tuple[Header, ...] = ()) -> list[Output]:
         """Give the INVITE up. CANCEL waits for a provisional response (section 9.1)."""
         if self.state is not LegState.EARLY or self._cancelled is not None:
@@ -162,12 +131,6 @@ class UacLeg(EarlyUsage):
         # When no final response follows, the transaction fails after 64*T1.
         return [SendCancel(self._invite_key, headers)] if self._provisional else []
 
-    def _propose(self, intent: Intent) -> list[Output]:
-        if self.state is not LegState.EARLY:
-            return super()._propose(intent)
-        settled = [early for early in self._early.values() if early.settled]
-        return self._offer_in(settled[-1], intent) if settled and intent.sdp else []
-
     def hang_up(self, headers: tuple[Header, ...] = ()) -> list[Output]:
         """End the leg in whatever state: CANCEL while it rings, BYE once it is up."""
         return self.cancel(headers) if self.state is LegState.EARLY else super().hang_up(headers)
@@ -175,7 +138,7 @@ class UacLeg(EarlyUsage):
     def receive_response(self, key: str, response: Response) -> list[Output]:
         """A response to a request of ours."""
         if key in self._strays:
-            return []
+            return self._stray_answered(key, response)
         if key != self._invite_key:
             return super().receive_response(key, response)
         if response.status < 200:
@@ -199,6 +162,7 @@ class UacLeg(EarlyUsage):
             reason = self._attempts.explain(response)
             return self._refused(response.status, reason, agent_of(response))
         self._cseq += 1
+        self._provisional = False
         self._begin_anew()
         self._invite = again
         return [SendRequest(self._invite_key, again)]
@@ -226,92 +190,7 @@ class UacLeg(EarlyUsage):
         self._provisional = True
         if self._cancelled is not None:
             return [SendCancel(self._invite_key, self._cancelled)] if first else []
-        if response.status == 100:
-            return []
-        tag = response.to_tag or ""
-        if tag in self._rung or len(self._rung) < MAXIMUM_EARLY_DIALOGS:
-            self._rung[tag] = response
-        number = number_of(response)
-        if number is not None and tag and not self.offerless:
-            early = self._early_dialog(tag)
-            if early is not None:
-                return self._acknowledge(early, number, response)
-        sdp = response.sdp
-        if sdp is not None and (self.offerless or not self.media.heard(sdp)):
-            sdp = None  # an offer in an unreliable response cannot be answered (RFC 3261 13.2.1)
-        if sdp is not None and tag in self._rung:
-            self._early_answers[tag] = sdp
-        return [Progress(response.status, sdp, tag if sdp is not None else "")]
-
-    def _early_dialog(self, tag: str) -> _Early | None:
-        """The early dialog that the last provisional response with ``tag`` has made."""
-        early = self._early.get(tag)
-        response = self._rung.get(tag)
-        if early is not None or response is None or self._invite is None:
-            return early
-        try:
-            dialog = uac_dialog(self._invite, response, self.invitation.flow)
-        except DialogError:
-            return None
-        exchange = OfferAnswer(self.exchange.state)
-        early = self._early[tag] = _Early(dialog, self.media.fork(), exchange)
-        return early
-
-    def _acknowledge(self, early: _Early, number: int, response: Response) -> list[Output]:
-        """Take a reliable response in its order, and send PRACK for it (RFC 3262 section 4)."""
-        if early.received and number != early.received + 1:
-            return []  # repeated, or one before it is missing and will be repeated
-        early.received = number
-        tag = early.dialog.remote_tag
-        with self._within(early):
-            self._learn(response)
-            rack = ("RAck", f"{number} {response.cseq[0]} INVITE")
-            prack = self._send("PRACK", self._key("prack"), headers=(rack,))
-        sdp = None if early.settled else response.sdp
-        if sdp is not None and early.media.heard(sdp):
-            early.settled = True  # this is the answer, whatever may come with the 2xx
-            early.exchange.closed()
-        else:
-            sdp = None
-        return [prack, Progress(response.status, sdp, tag if sdp is not None else "")]
-
-    def _told_early(self, early: EarlyDialog, outputs: list[Output]) -> list[Output]:
-        """A new description before the answer is one more preview."""
-        if self.state is not LegState.EARLY:
-            return outputs
-        told: list[Output] = []
-        for output in outputs:
-            match output:
-                case Updated(sdp) | Answered(sdp):
-                    told.append(Progress(183, sdp, early.dialog.remote_tag))
-                case OfferFailed():
-                    pass
-                case _:
-                    told.append(output)
-        return told
-
-    def matches(self, message: Request) -> bool:
-        """As for every leg; before the answer any of the early dialogs will do."""
-        if self.state is not LegState.EARLY:
-            return super().matches(message)
-        return (
-            message.call_id == self.invitation.call_id
-            and message.to_tag == self._tag
-            and (message.from_tag or "") in self._rung
-        )
-
-    def receive_request(self, key: str, request: Request) -> list[Output]:
-        """A request within the dialog, or within one of the early ones."""
-        if self.state is not LegState.EARLY:
-            return super().receive_request(key, request)
-        early = self._early_dialog(request.from_tag or "")
-        if early is None or request.method == "BYE":
-            return [SendResponse(key, self._response(request, 481))]
-        if request.method in _WITH_AN_ANSWER:
-            return [SendResponse(key, self._response(request, 480))]
-        with self._within(early):
-            out = super().receive_request(key, request)
-        return self._told_early(early, out)
+        return [] if response.status == 100 else self._ringing(response)
 
     def _success(self, response: Response) -> list[Output]:
         assert self._invite is not None
@@ -331,32 +210,20 @@ class UacLeg(EarlyUsage):
         self.state = LegState.UP
         self._learn(response)
         settled = early is not None and early.settled
-        answer = self._early_answers.get(tag)
-        self._rung.clear()
-        self._early_answers.clear()
         if settled:
             answer = self.media.last_heard
         else:
             self.exchange.closed()
-            if self.offerless:
+            if not self._body:
                 return out + self._offered(response)
-            answer = response.sdp or answer
+            answer = response.sdp or self._early_answers.get(tag)
+        self._rung.clear()
         out.append(self._ack(self._invite_key, self._cseq))
         if self._cancelled is not None:
             return out + self._given_up()
         if answer is None or not (settled or self.media.heard(answer)):
             return out + self._unusable()
         return [*out, *self.session.agreed(response), self._told_up(), Answered(answer)]
-
-    def _dialog_of(self, response: Response) -> DialogState:
-        """The dialog that a 2xx makes or confirms (13.2.2.4). Raises DialogError."""
-        assert self._invite is not None
-        dialog = uac_dialog(self._invite, response, self.invitation.flow)
-        early = self._early.get(response.to_tag or "")
-        if early is None:
-            return dialog
-        before = early.dialog
-        return attrs.evolve(dialog, local_seq=before.local_seq, remote_seq=before.remote_seq)
 
     def _offered(self, response: Response) -> list[Output]:
         """The 2xx to an INVITE without SDP: its ACK waits for our answer."""
@@ -393,14 +260,21 @@ class UacLeg(EarlyUsage):
             dialog = self._dialog_of(response)
         except DialogError:
             dialog = makeshift_dialog(self._invite, response, self.invitation.flow)
-        body = self._held_for(response) if self.offerless else b""
+        body = self._held_for(response) if not self._body else b""
         credentials = self._attempts.credentials(self._invite_key)
         ack = dialog.ack(self._cseq, contact=self.local.contact, headers=credentials, body=body)
         if len(self._strays) >= MAXIMUM_STRAYS:
             return [SendAck(ack)]
         self._strays[key] = ack
         bye, _ = dialog.request("BYE", contact=self.local.contact)
-        return [SendAck(ack), SendRequest(key, bye)]
+        return [SendAck(ack), SendRequest(key, self._attempts.first(key, bye))]
+
+    def _stray_answered(self, key: str, response: Response) -> list[Output]:
+        """A response to the BYE of a 2xx that is not wanted."""
+        if response.status not in CHALLENGES:
+            return []
+        again = self._attempts.again(key, response, response.cseq[0] + 1)
+        return [] if again is None else [SendRequest(key, again)]
 
     def _held_for(self, response: Response) -> bytes:
         """An answer without media to the offer of a 2xx that is not wanted; empty without offer."""

@@ -240,17 +240,17 @@ class InviteUsage(PeerRequests):
         """Refresh, by UPDATE where the peer knows it; the timer runs on in case it fails."""
         if self.state is not LegState.UP:
             return []
-        again = StartTimer("refresh", self.session.retry_after)
+        again = self.session.refreshing()
         if self._update is not None:
-            return [again]
+            return again
         if "UPDATE" in self.peer_allows:
             self._update = self._key("update")
             headers = (("Supported", SUPPORTED), *self.session.headers())
-            return [again, self._send("UPDATE", self._update, headers=headers)]
+            return [*again, self._send("UPDATE", self._update, headers=headers)]
         body = self.media.last_sent
         if body is None:
-            return [again]
-        return [again, *self._propose(Intent(body, refresh=True))]
+            return again
+        return [*again, *self._propose(Intent(body, refresh=True))]
 
     def _refreshed(self, response: Response) -> list[Output]:
         """The final response to our UPDATE."""

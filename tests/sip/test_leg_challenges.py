@@ -146,6 +146,19 @@ def test_a_refer_answers_its_challenge_and_is_known_by_its_new_number(leg: Invit
     assert one(told, SendResponse).response.status == 200
 
 
+def test_the_bye_for_a_2xx_that_nobody_wants_answers_its_challenge() -> None:
+    leg = uac(authorizer=authorizer())
+    sent = request_of(leg.start(sdp(5000)), "INVITE")
+    leg.receive_response(sent.key, reply(sent.request, 200, sdp(4000), tag="one"))
+    out = leg.receive_response(sent.key, reply(sent.request, 200, sdp(4000), tag="two"))
+    bye = request_of(out, "BYE")
+    again = request_of(ask(leg, bye), "BYE")
+    assert (again.request.to_tag, again.request.cseq) == ("two", (3, "BYE"))
+    assert is_right(again.request)
+    assert ask(leg, again, "n2") == []
+    assert leg.state is LegState.UP
+
+
 def test_a_reinvite_is_not_sent_again_once_the_leg_has_ended(leg: InviteUsage) -> None:
     sent = request_of(leg.offer(sdp(5002)), "INVITE")
     request_of(leg.hang_up(), "BYE")

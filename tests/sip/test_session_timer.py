@@ -30,8 +30,8 @@ def response(*headers: Header) -> Response:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (None, SessionTimer(1800, ours=True)),
-        ("nonsense", SessionTimer(1800, ours=True)),
+        (None, SessionTimer(1800, ours=True, agreed=False)),
+        ("nonsense", SessionTimer(1800, ours=True, agreed=False)),
         ("600;refresher=uac", SessionTimer(600, ours=True)),
         ("600;refresher=UAS", SessionTimer(600, ours=False)),
         ("600", SessionTimer(600, ours=True)),
@@ -47,7 +47,7 @@ def test_what_a_response_settles(value: str | None, expected: SessionTimer) -> N
 @pytest.mark.parametrize(
     ("headers", "timer", "said"),
     [
-        ((), SessionTimer(1800, ours=True), {}),
+        ((), SessionTimer(1800, ours=True, agreed=False), {}),
         ((KNOWS,), SessionTimer(1800, ours=False), {"Session-Expires": "1800;refresher=uac",
                                                     "Require": "timer"}),
         ((KNOWS, ("Session-Expires", "600;refresher=uas")), SessionTimer(600, ours=True),
@@ -126,4 +126,21 @@ def test_a_clock_follows_a_422_within_reason() -> None:
 def test_a_clock_wants_no_less_than_the_minimum() -> None:
     assert SessionClock(10).interval == 90
     assert SessionClock(10).start() == []
-    assert SessionClock(10).retry_after == 10.0
+    assert SessionClock(10).refreshing() == [StartTimer("refresh", 10.0)]
+
+
+def test_a_session_ends_where_none_of_our_refreshes_succeeds() -> None:
+    clock = SessionClock(1800)
+    ours = response(("Session-Expires", "600;refresher=uac"))
+    clock.agreed(ours)
+    for _ in range(2):
+        # The first one that goes out, at half the interval, sets the end.
+        assert clock.refreshing() == [StartTimer("refresh", 37.5), StartTimer("expire", 300.0)]
+        assert clock.refreshing() == [StartTimer("refresh", 37.5)]
+        assert clock.agreed(ours)[0] == StopTimer("expire")
+
+
+def test_a_peer_that_does_not_count_is_not_hung_up_for_refusing_a_refresh() -> None:
+    clock = SessionClock(1800)
+    clock.agreed(response())
+    assert clock.refreshing() == [StartTimer("refresh", 112.5)]

@@ -636,6 +636,17 @@ def test_a_refresh_finds_out_that_the_peer_is_gone(how: str) -> None:
     assert one(out, Ended)
 
 
+def test_a_session_whose_refreshes_are_all_refused_ends_when_it_is_due() -> None:
+    leg, _ = up_uac(allow="INVITE, UPDATE", headers=OURS)
+    out = leg.timer("refresh")
+    assert StartTimer("expire", 300.0) in out
+    sent = request_of(out, "UPDATE")
+    assert leg.receive_response(sent.key, reply(sent.request, 500)) == []
+    out = leg.timer("expire")
+    assert request_of(out, "BYE")
+    assert one(out, Ended).status == 408
+
+
 def test_a_peer_that_does_not_refresh_is_hung_up() -> None:
     leg, _ = up_uac(headers=THEIRS)
     out = leg.timer("expire")
