@@ -126,6 +126,18 @@ def test_a_phone_calls_over_a_connection(pair: Callable[..., Phones], transport:
     phones.are_free()
 
 
+def test_after_a_restart_phones_over_tcp_are_rung_over_new_connections(
+    server: Server, pair: Callable[..., Phones]
+) -> None:
+    phones = pair("tcp", "tcp")
+    phones.client._connection.close()  # it is opened again when needed
+    server.daemon.stop()
+    server.daemon.start()
+    phones.bridged()
+    phones.a.hang_up()
+    phones.are_free()
+
+
 @pytest.mark.parametrize("wrong", ["", "name", "date", "authority"])
 def test_linphone_believes_a_right_certificate_and_no_other(
     make_daemon: Callable[..., Daemon], tmp_path: Path, wrong: str
