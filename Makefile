@@ -4,6 +4,7 @@
 #   make test [TESTS=tests/sip]   the whole suite, or a part of it
 #   make lint            types, style, and the rule which package imports which
 #   make bench           the benchmarks, one line of JSON each
+#   make flood           floods of requests without credentials, 90 seconds each
 #   make docs            the documentation, as HTML in build/docs
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ TESTS ?= tests
 BIN := $(VENV)/bin
 DESCRIPTION := setup.cfg pyproject.toml tools/setup
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench flood docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/sipxd demo $(if $(ONCE),--once)
@@ -27,7 +28,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --quiet tests/test_imports.py
 
 bench: $(VENV)/.installed-dev $(VENV)/.installed-debian
-	@set -e; for each in messages click_to_call memory; do $(BIN)/python benchmarks/$$each.py; done
+	@set -e; for each in messages register click_to_call overload memory; do $(BIN)/python benchmarks/$$each.py; done
+
+flood: $(VENV)/.installed-dev $(VENV)/.installed-debian
+	FLOOD_SECONDS=90 $(BIN)/python -m pytest tests/wire/test_flood.py
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs build/docs
