@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
+from typing import Any
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
 from sipxd.cli.accounts import carry_out
-from sipxd.cli.common import config_option, console
+from sipxd.cli.common import config_option, console, load
 from sipxd.config import Config
 
 _SENTENCES = {
@@ -19,13 +21,17 @@ _SENTENCES = {
 }
 
 
-@click.group()
-def phones() -> None:
-    """Show and clear what phones have refused.
+@click.group(invoke_without_command=True)
+@click.option("--config", "path", metavar="FILE", type=click.Path(path_type=Path), hidden=True)
+@click.pass_context
+def phones(context: click.Context, path: Path | None) -> None:
+    """Show and clear what phones have refused; without a command, show it.
 
     It is remembered by what phones call themselves (User-Agent), and not tried with them again.
-    Clear it when a phone has learned better, for example after a change of its firmware's settings.
+    Clear it when a phone has learned better, for example after a change of its settings.
     """
+    if context.invoked_subcommand is None:
+        _show(carry_out(load(path), "phones.list", {}))
 
 
 @phones.command("list")
@@ -36,7 +42,11 @@ def list_(config: Config, as_json: bool) -> None:
     known = carry_out(config, "phones.list", {})
     if as_json:
         click.echo(json.dumps(known, indent=2))
-        return
+    else:
+        _show(known)
+
+
+def _show(known: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("Phone", "Since", "Refuses"):
         table.add_column(column)

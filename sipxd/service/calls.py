@@ -57,6 +57,12 @@ def parse_flow(name: str) -> ClickFlow:
         raise BadInput(f"flow is one of {', '.join(ClickFlow)}.", field="flow") from None
 
 
+def _forwards_left(request: Request) -> int:
+    """The Max-Forwards of what we send on account of ``request``."""
+    forwards = request.get("Max-Forwards")
+    return min(70, int(forwards) - 1) if forwards else 69
+
+
 def _answering(own_phones: Destination, domain: str) -> Destination:
     """The user's own phones, asked to answer by themselves: it is he who calls."""
     targets = tuple(
@@ -211,8 +217,7 @@ class Calls:
         record = self._new_record(CallKind.PHONE, caller, number, CallState.CALLEE)
         live = self._table.enter(record, machine, None)
         runner = live.runner
-        forwards = request.get("Max-Forwards")
-        runner.max_forwards = min(70, int(forwards) - 1) if forwards else 69
+        runner.max_forwards = _forwards_left(request)
         runner.add("near", leg_id, leg, handle)
         self._table.incoming(leg_id, handle)
         _log.info(
@@ -249,6 +254,12 @@ class Calls:
         if successor is None:
             raise NotFound("The call that was asked for has ended.")
         self._table.returns.forget(runner)
+        _log.info(
+            "call {call}: the phone at {host} calls as it was asked to",
+            call=runner.record.id,
+            host=flow.host,
+        )
+        runner.max_forwards = _forwards_left(request)
         runner.succeed(successor)
         runner.add(RETURN, leg_id, leg, handle)
         self._table.incoming(leg_id, handle)

@@ -40,10 +40,11 @@ class Returns:
     def expect(self, token: str, runner: CallRunner, flow: Flow) -> None:
         """Await the phone behind ``flow`` at ``token``, for the call of ``runner``."""
         now = self._now()
-        for known, awaited in list(self._awaited.items()):
-            if awaited.until > now and len(self._awaited) < MAXIMUM:
+        while self._awaited:
+            oldest = next(iter(self._awaited))
+            if self._awaited[oldest].until > now and len(self._awaited) < MAXIMUM:
                 break
-            del self._awaited[known]
+            del self._awaited[oldest]
         self._awaited[token] = _Awaited(runner, flow.host, now + LIFE)
 
     def awaits(self, token: str, flow: Flow) -> CallRunner | None:

@@ -211,6 +211,9 @@ class Signalling:
     async def _returned(
         self, handle: ServerHandle, request: Request, runner: CallRunner, flow: Flow
     ) -> None:
+        if (request.get("Max-Forwards") or "70").strip() == "0":
+            self._answer(handle, 483)
+            return
         if session_timer.too_small(request):
             self._answer(handle, 422, headers=(("Min-SE", str(session_timer.MINIMUM)),))
             return

@@ -37,6 +37,7 @@ def test_what_is_remembered_is_shown_without_a_daemon(sipxd: Sipxd, remembered: 
     assert done.exit_code == 0, done.output
     assert "Yealink [T46S]" in done.output and "flow offer is used" in done.output
     assert json.loads(sipxd("phones", "list", "--json").output) == KNOWN
+    assert sipxd("phones").output == done.output
 
 
 def test_one_kind_or_all_are_cleared_without_a_daemon(sipxd: Sipxd, remembered: Path) -> None:

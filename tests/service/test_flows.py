@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from sipxd import config
 from sipxd.call.phones import Refusal
 from sipxd.call.record import CallState, Cause, ClickFlow, Side
 from sipxd.errors import BadInput
@@ -212,6 +213,10 @@ def test_the_request_goes_before_the_user_and_the_user_before_the_configuration(
     office.users["200"] = office.change_user("200", flow="refer")
     assert flow_of(office, "200") is ClickFlow.REFER
     assert flow_of(office, "200", "offer") is ClickFlow.OFFER
+
+
+def test_the_configuration_knows_every_flow() -> None:
+    assert tuple(ClickFlow) == config.FLOWS
 
 
 def test_an_unknown_flow_is_refused_before_anything_rings() -> None:
