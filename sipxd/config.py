@@ -172,6 +172,13 @@ class Config:
 
     def __attrs_post_init__(self) -> None:
         names = [gateway.name for gateway in self.gateway]
+        open_ones = {address.transport for address in self.sip.addresses}
+        for index, gateway in enumerate(self.gateway):
+            if gateway.transport and gateway.transport not in open_ones:
+                raise ValueError(
+                    f"gateway[{index}].uri needs an entry {gateway.transport}:HOST:PORT in "
+                    "[sip] listen"
+                )
         for index, name in enumerate(names):
             if name in names[:index]:
                 raise ValueError(f"gateway[{index}].name is {name!r}, as that of another gateway")

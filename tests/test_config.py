@@ -106,7 +106,7 @@ def test_a_file_with_everything_set_is_read() -> None:
         private_key = "a.key"
         metrics_listen = ""
         [sip]
-        listen = ["udp:[::1]:5060", "udp:127.0.0.1:0"]
+        listen = ["udp:[::1]:5060", "tls:127.0.0.1:0"]
         advertise = "sip.example.org:5070"
         realm = "example"
         trusted_peers = ["10.0.0.0/8", "::1"]
@@ -236,6 +236,12 @@ def test_paths_left_out_lie_in_the_state_folder() -> None:
             "gateway[1].name",
             "as that of another gateway",
         ),
+        (
+            '[[gateway]]\nname = "a"\nuri = "sip:a;transport=tcp"',
+            "gateway[0].uri",
+            "needs an entry tcp:HOST:PORT in [sip] listen",
+        ),
+        ('[[gateway]]\nname = "a"\nuri = "sips:a"', "gateway[0].uri", "needs an entry tls:"),
         ("[[route]]\nparmission = 1", "route[0].parmission", "did you mean route[0].permission?"),
         ('[[route]]\npattern = "0"\ngateways = []', "route[0].gateways", "must name 1 to 10"),
         ('[[route]]\npattern = "0Y"\ngateways = ["a"]', "route[0].pattern", "holds 'Y'"),

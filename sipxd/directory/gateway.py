@@ -158,13 +158,21 @@ class Gateway:
             raise ValueError("username is missing; it is what the caller shall be shown as")
 
     @property
+    def transport(self) -> str:
+        """``udp``, ``tcp`` or ``tls`` where ``uri`` says it; empty where DNS does."""
+        match = self._parts
+        return "tls" if match[1] == "sips" else match[4] or ""
+
+    @property
     def domain_or_host(self) -> str:
         """What stands behind the @ in addresses of this gateway."""
-        if self.domain:
-            return self.domain
+        return self.domain or self._parts[2]
+
+    @property
+    def _parts(self) -> re.Match[str]:
         match = _URI.fullmatch(self.uri)
         assert match is not None
-        return match[2]
+        return match
 
     @property
     def realm_or_domain(self) -> str:

@@ -23,7 +23,7 @@ GATEWAYS = """
     diversion = true
     [[gateway]]
     name = "two"
-    uri = "sip:sip.example.net;transport=tcp"
+    uri = "sip:sip.example.net:5070"
     domain = "example.net"
     called_strip = 1
     called_prepend = "00"
@@ -72,7 +72,7 @@ def test_the_gateways_of_a_route_are_one_target_with_fallbacks() -> None:
     assert one.identity.from_ == '"Ann" <sip:200@192.0.2.10>'
     assert one.headers == (("P-Asserted-Identity", "<sip:+4930@192.0.2.10>"),)
     assert (two.uri, two.patience) == ("sip:004930123@example.net", 7.0)
-    assert two.routes == ("<sip:sip.example.net;transport=tcp;lr>",)
+    assert two.routes == ("<sip:sip.example.net:5070;lr>",)
     assert two.identity.to == "<sip:004930123@example.net>"
 
 
