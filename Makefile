@@ -4,6 +4,7 @@
 #   make test [TESTS=tests/sip]   the whole suite, or a part of it
 #   make lint            types, style, and the rule which package imports which
 #   make bench           the benchmarks, one line of JSON each
+#   make fuzz [SEED=n]   mutated SIP at a server, until it breaks or you stop it
 #   make flood           floods of requests without credentials, 90 seconds each
 #   make docs            the documentation, as HTML in build/docs
 
@@ -32,6 +33,9 @@ bench: $(VENV)/.installed-dev $(VENV)/.installed-debian
 
 flood: $(VENV)/.installed-dev $(VENV)/.installed-debian
 	FLOOD_SECONDS=90 $(BIN)/python -m pytest tests/wire/test_flood.py
+
+fuzz: $(VENV)/.installed-dev $(VENV)/.installed-debian
+	$(BIN)/python tests/wire/fuzz.py $(if $(SEED),--seed $(SEED))
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs build/docs
