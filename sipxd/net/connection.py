@@ -12,6 +12,7 @@ import socket
 from typing import Any, Protocol
 
 from OpenSSL import SSL
+from service_identity import VerificationError
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.python.failure import Failure
@@ -239,4 +240,6 @@ def _sentence(failure: Failure) -> str:
     """What went wrong, in words."""
     if isinstance(failure.value, SSL.Error) and failure.value.args and failure.value.args[0]:
         return str(failure.value.args[0][-1][-1])  # the last of OpenSSL's (library, function, text)
+    if isinstance(failure.value, VerificationError):
+        return "its certificate does not carry that name"
     return failure.getErrorMessage()
