@@ -113,6 +113,9 @@ def test_click_to_call_by_refer_leaves_the_call_to_the_phone(phones: Phones) -> 
     assert record["bridged"] is not None, record
     assert record["cause"]["code"] == 200, record
     phones.talk()
+    phones.hold("b")
+    phones.b.resume()
+    phones.talk()
     phones.b.hang_up()
     phones.are_free()
 
@@ -197,5 +200,8 @@ def test_linphone_calls_baresip(
     a, b = make_phone(names[0], "linphone"), make_phone(names[1], answer="manual")
     phones = Phones(a, b, names[1], client)
     phones.bridged()
+    phones.hold("b")
+    phones.b.resume()
+    phones.talk()
     phones.a.hang_up()
     phones.are_free()
