@@ -91,6 +91,11 @@ class Transfer(Change):
         self._search = Search([(leg, destination.seconds) for leg in self._targets])
         return self._searched(self._search.start())
 
+    @property
+    def dialled(self) -> bool:
+        """Whether the target has been rung."""
+        return self._destination is not None
+
     def owns(self, leg: str) -> bool:
         """Whether ``leg`` is a branch of this transfer."""
         return leg in self._targets

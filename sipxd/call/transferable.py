@@ -57,6 +57,8 @@ from sipxd.sip.media import revived
 
 PREFIX = "transfer-"
 """What the names of legs begin with that come into the call later."""
+MAXIMUM_CHANGES = 100
+"""Parties that may come into one call: phones that forward to each other end somewhere."""
 REPLACE_SECONDS = 10.0
 """How long the party that stays may take to answer what a replacing INVITE offers."""
 TRANSFERRED = reason(200, "Call transferred")
@@ -97,6 +99,8 @@ class TransferableCall(Call):
         if staying is None:
             return [RefuseReferral(leg, event.key, 491)]
         user = self.user_of(leg)
+        if self._changes >= MAXIMUM_CHANGES:
+            return [RefuseReferral(leg, event.key, 482)]
         if not user:
             refused = "Forbidden: only a user of this house can transfer a call"
             return [RefuseReferral(leg, event.key, 403, refused)]
@@ -111,7 +115,7 @@ class TransferableCall(Call):
     def transfer(self, key: str, destination: Destination, number: str) -> list[Effect]:
         """The referral ``key`` leads to ``destination``, known as ``number``."""
         transfer = self._transfer_of(key)
-        if transfer is None or self._bridge is None:
+        if transfer is None or transfer.dialled or self._bridge is None:
             return []
         said = self._bridge.said.get(transfer.staying)
         if said is None:
@@ -128,7 +132,7 @@ class TransferableCall(Call):
     ) -> list[Effect]:
         """The referral ``key`` led to a party of another call; it is ours now, as ``leg``."""
         transfer = self._transfer_of(key)
-        if transfer is None:
+        if transfer is None or transfer.dialled:
             return [Release(leg)]
         self._users[leg] = user
         transfer.to = number
@@ -160,6 +164,8 @@ class TransferableCall(Call):
         bridge = self._bridge
         if staying is None or bridge is None or bridge.busy:
             return [Refuse(leg, 491, "Request Pending")]
+        if self._changes > MAXIMUM_CHANGES:
+            return [Refuse(leg, 482, "Loop Detected")]
         said = bridge.said.get(staying)
         self._users[leg] = user
         self._change = Replacement(leaving, staying, user, leg=leg, offer=offer or b"")

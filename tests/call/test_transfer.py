@@ -30,6 +30,7 @@ from sipxd.call.effects import (
     Target,
 )
 from sipxd.call.phone import PhoneCall
+from sipxd.call.transferable import MAXIMUM_CHANGES
 from sipxd.sip import leg
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Request
@@ -251,6 +252,17 @@ def test_a_late_answer_of_a_leg_of_an_earlier_transfer_is_hung_up() -> None:
     assert call.leg_event("transfer-1.1", leg.Progress(180)) == []
 
 
+def test_a_call_is_transferred_only_so_often() -> None:
+    call = bridged()
+    for number in range(MAXIMUM_CHANGES):
+        assert of(referred(call, call.near, f"in-{number}"), AcceptReferral)
+        call.refuse_transfer(f"in-{number}", 404, "")
+    assert referred(call) == [RefuseReferral("near", "in-1", 482)]
+    assert call.replace("near", call.new_leg(), THIRD, "200")[0] == Refuse(
+        "transfer-101", 482, "Loop Detected"
+    )
+
+
 # -- a party of another call -------------------------------------------------------------------
 
 
@@ -423,7 +435,8 @@ def test_whatever_happens_no_leg_and_no_question_is_left(steps: list[Any]) -> No
         was = call.phase
         match step:
             case ("event", name, event):
-                if name not in legs.open:
+                up = name in (call.near, call.far)
+                if name not in legs.open or (up and isinstance(event, leg.Refused)):
                     continue
                 if isinstance(event, leg.Referred):
                     legs.asked.add((name, event.key))

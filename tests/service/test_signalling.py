@@ -248,9 +248,12 @@ def test_the_servers_own_ip_address_stands_for_its_domain(wire: Wire) -> None:
     assert wire.authorized("INVITE", "sip:201@192.0.2.1:5060", body=SDP).status == 180
 
 
-@pytest.mark.parametrize(
-    "uri", ["sip:201@elsewhere.example", "sip:404@example.org", "sip:example.org"]
-)
+def test_another_domain_needs_a_permission(wire: Wire) -> None:
+    answer = wire.authorized("INVITE", "sip:201@elsewhere.example", body=SDP)
+    assert (answer.status, "sip-address" in answer.reason) == (403, True)
+
+
+@pytest.mark.parametrize("uri", ["sip:404@example.org", "sip:example.org"])
 def test_what_no_route_leads_to_is_404(wire: Wire, uri: str) -> None:
     assert wire.authorized("INVITE", uri, body=SDP).status == 404
 
@@ -277,10 +280,6 @@ def test_a_session_description_that_cannot_be_read_is_488(wire: Wire, office: Of
     ("method", "status"),
     [
         ("OPTIONS", 200),
-        ("MESSAGE", 405),
-        ("SUBSCRIBE", 489),
-        ("PUBLISH", 489),
-        ("REFER", 405),
         ("BYE", 481),
         ("UPDATE", 481),
         ("FOO", 405),
@@ -291,6 +290,25 @@ def test_other_requests_outside_of_a_dialog(wire: Wire, method: str, status: int
     assert answer.status == status
     if status in (200, 405):
         assert "INVITE" in (answer.get("Allow") or "")
+
+
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [("MESSAGE", 403), ("REFER", 403), ("SUBSCRIBE", 489), ("PUBLISH", 489), ("NOTIFY", 489)],
+)
+def test_what_rings_relays_or_subscribes_needs_credentials_first(
+    wire: Wire, office: Office, method: str, status: int
+) -> None:
+    assert wire.send(method, "sip:201@example.org").status == 401
+    answer = wire.authorized(method, "sip:201@example.org")
+    assert answer.status == status
+    assert office.left_over().get("calls") is None
+
+
+@pytest.mark.parametrize("method", ["MESSAGE", "REFER", "SUBSCRIBE", "PUBLISH"])
+def test_credentials_of_one_user_are_none_for_another(wire: Wire, method: str) -> None:
+    headers = (("From", "<sip:201@example.org>;tag=x"),)
+    assert wire.authorized(method, "sip:201@example.org", headers=headers).status == 403
 
 
 @pytest.mark.parametrize("method", ["BYE", "INVITE", "INFO", "REFER"])

@@ -237,6 +237,26 @@ def test_a_dialog_that_nobody_knows_is_481_and_the_call_goes_on() -> None:
     over(office)
 
 
+def test_a_dialog_that_the_pbx_carries_is_named_to_the_pbx_only() -> None:
+    office = Office(settings='[sip]\noutbound_proxy = "sip:198.51.100.3:5060"')
+    alice, bob, pbx = (office.add_phone(name) for name in ("200", "201", "202"))
+    office.add_user("203")
+    call = alice.call("201")
+    office.run(5)
+    dialog = "elsewhere%3Bto-tag%3Da%3Bfrom-tag%3Db"
+    call._refer(f"sip:202@example.org?Replaces={dialog}")
+    office.run(5)
+    assert call.referral == [202, 100, 481]
+    call._refer(f"sip:203@example.org?Replaces={dialog}")
+    office.run(5)
+    assert call.referral[3:] == [202, 100, 180, 200]
+    (invite,) = office.requests("INVITE", "198.51.100.3")
+    assert b"Replaces: elsewhere;to-tag=a;from-tag=b" in invite
+    assert b"Require: replaces" in invite
+    assert talking(bob.live_calls[0], pbx.live_calls[0])
+    over(office)
+
+
 def test_nobody_connects_a_call_of_somebody_else() -> None:
     office, alice, bob, _ = three_phones()
     first = alice.call("201")
