@@ -87,6 +87,8 @@ class PhoneCall:
         """The final status of a call that was made from here."""
         self.uri = ""
         """Whom a REFER named; empty: the number ``peer``."""
+        self.early_media: bytes | None = None
+        """The description in the last provisional response."""
         self.asked_by: tuple[PhoneCall, str] | None = None
         """The call that carried that REFER, and its key there."""
         self.referral: list[int] = []
@@ -100,7 +102,7 @@ class PhoneCall:
     @property
     def remote_media(self) -> tuple[str, int, str] | None:
         """Address, port and direction of the far media as last described to this phone."""
-        described = readable(self.machine.media.last_heard)
+        described = readable(self.machine.media.last_heard or self.early_media)
         if described is None or not described.media:
             return None
         address = described.address(0) or ""
@@ -260,6 +262,11 @@ class Phone:
             self._register_answered(event, expires, retried=challenge is not None)
 
         self.stack.request(request, self._server, answered)
+
+    def change_password(self, password: str) -> None:
+        """Answer challenges with ``password`` from now on."""
+        self._password = password
+        self._authorizer = self._authorizer_for(self._authorizer.realm)
 
     def _authorizer_for(self, realm: str) -> Authorizer:
         return Authorizer(self.name, self._password, realm, lambda: self.octets(8).hex())
@@ -436,7 +443,8 @@ class Phone:
     def _told(self, call: PhoneCall, event: leg.Event) -> None:
         machine = call.machine
         match event:
-            case leg.Progress(status) if isinstance(machine, UacLeg):
+            case leg.Progress(status, sdp) if isinstance(machine, UacLeg):
+                call.early_media = sdp or call.early_media
                 self.tell(f"hears that {call.peer} rings ({status})")
                 self._tell_asking(call, status, "Ringing", final=False)
             case leg.Up():
