@@ -277,6 +277,7 @@ class App(MultiService):
         self._opened.append(self.resolver.close)
         self.locator = Locator(self.resolver, self.stack)
         self.table.join_stack(self.stack, self.locator)
+        self.calls.is_overloaded = lambda: self.stack.intake.overloaded
         self.calls.ringback = Target(config.call.ringback) if config.call.ringback else None
         self.calls.busy_tone = Target(config.call.busy_tone) if config.call.busy_tone else None
 

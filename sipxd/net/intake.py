@@ -102,8 +102,10 @@ class Intake:
 
     @property
     def overloaded(self) -> bool:
-        """Whether new work is being refused."""
-        return self._clock.seconds() < self._refused_at + AFTERMATH
+        """Whether new work is being refused, or what is urgent has to wait."""
+        now = self._clock.seconds()
+        urgent = self._queues[Rank.URGENT]
+        return now < self._refused_at + AFTERMATH or bool(urgent and now - urgent[0][2] > PATIENCE)
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """A message has come in over ``flow``."""

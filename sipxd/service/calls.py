@@ -93,6 +93,8 @@ class Calls:
         self._timers = timers
         self.ringback = ringback
         self.busy_tone = busy_tone
+        self.is_overloaded: Callable[[], bool] = lambda: False
+        """Whether there is more to do on the SIP side than can be done in time."""
         self._starts: dict[int, deque[float]] = {}
         self._closing = False
 
@@ -117,6 +119,8 @@ class Calls:
             return await running.when(lambda record: True)
         destination = self.destinations.find(user, cleaned)
         own_phones = self.destinations.own_phones(user, cleaned)
+        if self.is_overloaded():
+            raise Overloaded("There is too much to do; try again.", retry_after=5)
         self._check_caps(user)
         machine = self._click(chosen, own_phones, destination, cleaned)
         record = self._new_record(CallKind.CLICK, user, cleaned, CallState.CALLER)
@@ -195,9 +199,18 @@ class Calls:
     # -- calls from phones ---------------------------------------------------------------------
 
     async def from_phone(
-        self, caller: User, number: Number, request: Request, handle: ServerHandle, flow: Flow
+        self,
+        caller: User,
+        number: Number,
+        request: Request,
+        handle: ServerHandle,
+        flow: Flow,
+        *,
+        account: str = "",
     ) -> None:
         """A call that ``caller``'s phone makes, its INVITE authenticated.
+
+        ``account`` is whose credentials answer where requests within the call are challenged.
 
         Raises NotFound where no route leads to ``number``, Forbidden where the dial policy is
         against it, DialogError where the INVITE cannot make a dialog, BadInput where its SDP cannot
@@ -209,7 +222,8 @@ class Calls:
         if not self.destinations.policy.is_emergency(number):
             self.check_room()
         leg_id = self._table.leg_id()
-        leg = UasLeg(self._table.local(leg_id, flow), INVITE, request, flow)
+        authorizer = self._table.authorizer(account) if account else None
+        leg = UasLeg(self._table.local(leg_id, flow), INVITE, request, flow, authorizer)
         if not leg.readable:
             raise BadInput("The session description cannot be read.")
         user = "" if caller.id == OUTSIDE else caller.name

@@ -140,8 +140,9 @@ def test_a_new_request_that_has_waited_too_long_is_refused_and_urgent_ones_never
     desk.busy()
     desk.receive(NEW)
     desk.receive("BYE sip:leg@x SIP/2.0")
-    desk.clock.rightNow += module.PATIENCE * 1.1
     assert not desk.intake.overloaded
+    desk.clock.rightNow += module.PATIENCE * 1.1
+    assert desk.intake.overloaded  # for the BYE has had to wait
     desk.settle()
     assert desk.worked == [b"BYE sip:leg@x SIP/2.0"]
     assert desk.refused[-1] == NEW.encode()

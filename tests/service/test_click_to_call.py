@@ -55,6 +55,17 @@ def test_the_users_phone_rings_first_then_the_number_and_media_meets() -> None:
     assert_nothing_left(office)
 
 
+def test_an_overloaded_server_begins_no_call() -> None:
+    office, alice, _ = two_phones()
+    office.calls.is_overloaded = lambda: True
+    with pytest.raises(Overloaded):
+        office.click("200", "201")
+    office.calls.is_overloaded = lambda: False
+    office.click("200", "201")
+    office.run(0.5)
+    assert alice.live_calls
+
+
 def test_the_first_invite_waits_for_the_commit() -> None:
     office, _, _ = two_phones()
     office.store.failing = Overloaded("full", retry_after=1)
