@@ -16,6 +16,7 @@ from sipxd.errors import BadInput, Forbidden, NotFound, Overloaded
 from sipxd.net.servers import stateless_tag
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.service.authentication import Authentication, Refused
+from sipxd.service.authorizers import gateway_account
 from sipxd.service.calls import Calls
 from sipxd.service.live import LiveCalls
 from sipxd.service.registrations import Registrations
@@ -196,7 +197,9 @@ class Signalling:
             if replaces is not None:
                 self._transfers.replace(caller, replaces, request, handle, flow)
             elif number is not None:
-                await self._calls.from_phone(caller, number, request, handle, flow)
+                gateway = self._authentication.gateway_at(flow.host)
+                account = "" if gateway is None else gateway_account(gateway.name)
+                await self._calls.from_phone(caller, number, request, handle, flow, account=account)
         except CannotReplace as error:
             self._answer(handle, error.status, error.reason)
         except Forbidden as error:

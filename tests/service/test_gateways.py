@@ -357,6 +357,30 @@ def test_a_call_from_a_gateway_reaches_the_user_that_it_is_for(request_: Request
     assert f'"Zoe" <sip:+4917@{DOMAIN}>'.encode() in rung
 
 
+def test_a_gateway_that_challenges_within_its_call_gets_our_credentials() -> None:
+    office, ann = world(REGISTERED)
+    one = registrar(office)
+    one.answers["BYE"] = one.answers["REGISTER"]
+    office.run(1)
+    one.send(invite("200"))
+    office.run(3)
+    accepted = one.responses[-1]
+    assert accepted.status == 200 and accepted.sdp is not None
+    to = ("To", accepted.require("To"))
+    lines = [to if line[0] == "To" else line for line in invite("200").headers]
+    lines = [(n, v.replace("INVITE", "ACK").replace("bKin", "bKack")) for n, v in lines]
+    contact = accepted.require("Contact").strip("<>")
+    described = [*lines, ("Content-Type", "application/sdp")]
+    one.send(Request("ACK", contact, headers=described, body=accepted.sdp))
+    office.run(1)
+    assert ann.live_calls
+    ann.live_calls[0].hang_up()
+    office.run(1)
+    assert 'username="acct"' in (one.of("BYE")[-1].get("Authorization") or "")
+    office.run(70)
+    end(office)
+
+
 def test_a_call_from_a_gateway_does_not_go_out_again() -> None:
     office, _ = world(BOTH)
     one, two = FakeGateway(office, ONE), FakeGateway(office, TWO)
