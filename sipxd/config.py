@@ -93,7 +93,8 @@ class Sip:
     """The SIP side."""
 
     listen: tuple[str, ...] = attrs.field(
-        default=("udp:0.0.0.0:5060",), validator=each(parse_sip_listen, at_least=1)
+        default=("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060", "tls:0.0.0.0:5061"),
+        validator=each(parse_sip_listen, at_least=1),
     )
     advertise: str = attrs.field(default="", validator=check_advertise)
     realm: str = attrs.field(default="", validator=check_realm)

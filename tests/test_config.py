@@ -237,11 +237,16 @@ def test_paths_left_out_lie_in_the_state_folder() -> None:
             "as that of another gateway",
         ),
         (
+            '[sip]\nlisten = ["udp:0.0.0.0:5060"]\n'
             '[[gateway]]\nname = "a"\nuri = "sip:a;transport=tcp"',
             "gateway[0].uri",
             "needs an entry tcp:HOST:PORT in [sip] listen",
         ),
-        ('[[gateway]]\nname = "a"\nuri = "sips:a"', "gateway[0].uri", "needs an entry tls:"),
+        (
+            '[sip]\nlisten = ["udp:0.0.0.0:5060"]\n[[gateway]]\nname = "a"\nuri = "sips:a"',
+            "gateway[0].uri",
+            "needs an entry tls:",
+        ),
         ("[[route]]\nparmission = 1", "route[0].parmission", "did you mean route[0].permission?"),
         ('[[route]]\npattern = "0"\ngateways = []', "route[0].gateways", "must name 1 to 10"),
         ('[[route]]\npattern = "0Y"\ngateways = ["a"]', "route[0].pattern", "holds 'Y'"),
