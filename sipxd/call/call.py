@@ -210,7 +210,7 @@ class Call(abc.ABC):
                 case Joined(mismatch):
                     out += self._joined(mismatch=mismatch)
                 case JoinFailed(status):
-                    sentence = "The two phones have no media in common."
+                    sentence = unjoined_sentence(status)
                     return out + self._end(Cause("sipxd", Side.NEAR, status, sentence))
                 case _:
                     out.append(outcome)
@@ -266,6 +266,8 @@ class Call(abc.ABC):
         return [self.near, *self._targets]
 
 
+NO_COMMON_MEDIA = frozenset({415, 488, 606})
+"""A session description is refused so for what is in it (RFC 3261 sections 21.4.13, 21.4.26)."""
 _SENTENCES = {
     404: "The number does not exist.",
     408: "Nobody answered in time.",
@@ -277,6 +279,13 @@ _SENTENCES = {
     600: "Busy everywhere.",
     603: "The call was declined.",
 }
+
+
+def unjoined_sentence(status: int) -> str:
+    """Why two phones that have both answered could not be joined, in words."""
+    if status in NO_COMMON_MEDIA:
+        return "The two phones have no media in common."
+    return f"The two phones could not be joined: {status} to the other one's media."
 
 
 def refusal_sentence(status: int, text: str) -> str:
