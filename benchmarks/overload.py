@@ -203,7 +203,7 @@ def measure(directory: Path, daemon: Daemon) -> dict[str, Any]:
         "refused_soon": round(seen.refused_soon / max(1, seen.refused), 3),
         "refused_mean_ms": seen.refused_mean_ms,
         "neither": seen.calls - seen.done - seen.refused,
-        "failed_long": LONG - survived.done,
+        "failed_long": LONG - survived.refused - survived.done,
         "failed_after": 100 - after.done,
         "dropped": events.get('sipxd_sip_events_total{event="overload_dropped"}', 0),
     }

@@ -67,7 +67,8 @@ class Intake:
 
     ``guard`` limits strangers.  ``is_live`` tells whether the user part of a Request-URI is that of
     a leg of a call, ``emergency`` are the numbers that call for help, ``mark`` is what the branches
-    of our own requests begin with.
+    of our own requests begin with, ``stateless`` what the To tags of answers begin with whose ACKs
+    mean nothing to us.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Intake:
         is_live: Callable[[str], bool],
         emergency: Collection[str],
         mark: str,
+        stateless: str,
     ) -> None:
         self._clock = clock
         self._worker = worker
@@ -89,6 +91,7 @@ class Intake:
         self._emergency = frozenset(emergency)
         self._helpers = Guard(EMERGENCIES, 1.0, lambda host: False)
         self._mark = mark.encode()
+        self._stateless = f";tag={stateless}".encode()
         self._queues: tuple[deque[tuple[bytes, Flow, float]], ...] = (deque(), deque(), deque())
         self._draining = False
         self._began = 0.0
@@ -119,6 +122,8 @@ class Intake:
                 if verdict is not Verdict.HEARD:
                     self._ignore(verdict, guard, flow)
                     return
+        if data.startswith(b"ACK ") and self._stateless in data:
+            return
         if not self._draining:
             if now - self._ended > PAUSE:
                 self._began = now

@@ -34,6 +34,9 @@ _log = Logger()
 RETRY_AFTER = range(3, 11)
 """Seconds after which a peer may try again when there is too much to do: not all at once."""
 DEFAULT_PORT = 5060
+STATELESS = f"{hash('stateless') & 0xFFFFFFFF:08x}."
+"""What the To tags of answers without a transaction begin with, another one in each process: an ACK
+that repeats it acknowledges nothing that is kept."""
 
 
 class Handler(Protocol):
@@ -185,11 +188,8 @@ class ServerTransactions:
         self._run(entry, entry.machine.retransmission())
         return True
 
-    def receive(self, request: Request, digest: int, flow: Flow, refusing: bool = False) -> None:
-        """A request has come in that is no retransmission octet by octet.
-
-        ``refusing``: there is too much to do for one that would begin something new.
-        """
+    def receive(self, request: Request, digest: int, flow: Flow) -> None:
+        """A request has come in that is no retransmission octet by octet."""
         try:
             via = request.via
         except HeaderError:
@@ -206,9 +206,6 @@ class ServerTransactions:
         elif (entry := self._table.get(key := server_key(request))) is not None:
             self._counts["received_again"] += 1
             self._run(entry, entry.machine.retransmission())
-        elif refusing and request.to_tag is None and request.method != "CANCEL":
-            self._counts["overload_refused"] += 1
-            self._refuse(request, reply, _too_much(request))
         else:
             self._open(request, key, digest, flow, reply)
 
@@ -239,6 +236,24 @@ class ServerTransactions:
             return
         mark_source(request, via, flow)
         self._refuse(request, reply_flow(via, flow), refusal)
+
+    def refuse_new(self, request: Request, flow: Flow) -> bool:
+        """Answer 503 to a request, whether it is right or not, because there is too much to do.
+
+        False where it may belong to something that has begun; then nothing was done.
+        """
+        if request.to_tag is not None or request.method in ("ACK", "CANCEL"):
+            return False
+        try:
+            via = request.via
+            if server_key(request) in self._table:
+                return False
+        except HeaderError:
+            return False
+        self._counts["overload_refused"] += 1
+        mark_source(request, via, flow)
+        self._refuse(request, reply_flow(via, flow), _too_much(request))
+        return True
 
     def _reconnect(self, entry: _Entry, via: Via) -> None:
         """The connection has ended: open one to the port of sent-by (RFC 3261 18.2.2)."""
@@ -344,7 +359,8 @@ class ServerTransactions:
             _log.failure("An ACK could not be handled")
 
     def _answer(self, handle: ServerHandle, status: int, to_tag: str | None = None) -> None:
-        tag = to_tag or stateless_tag(handle.request)
+        # An ACK with the mark of stateless answers would not be looked at.
+        tag = to_tag or stateless_tag(handle.request).removeprefix(STATELESS)
         self.respond(handle, respond(handle.request, status, to_tag=tag))
 
     def _refuse(self, request: Request, reply: Flow, refusal: Refusal) -> None:
@@ -431,4 +447,4 @@ def _too_much(request: Request) -> Refusal:
 
 def stateless_tag(request: Request) -> str:
     """A To tag that is the same for every copy of a request, and not to be guessed."""
-    return f"{hash((request.from_tag, request.get('Call-ID'))) & 0xFFFFFFFFFFFF:012x}"
+    return f"{STATELESS}{hash((request.from_tag, request.get('Call-ID'))) & 0xFFFFFFFFFFFF:012x}"

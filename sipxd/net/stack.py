@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from sipxd.net.clients import ClientHandle, ClientTransactions, OnEvent, Random
 from sipxd.net.guard import Guard
 from sipxd.net.intake import Intake
-from sipxd.net.servers import Handler, ServerHandle, ServerTransactions
+from sipxd.net.servers import STATELESS, Handler, ServerHandle, ServerTransactions
 from sipxd.net.timers import Clock, TimerQueue
 from sipxd.net.transport import Trace, Transport, Transports
 from sipxd.sip.flow import Flow
@@ -71,6 +71,7 @@ class SipStack:
             is_live=is_live,
             emergency=emergency,
             mark=self._clients.mark,
+            stateless=STATELESS,
         )
         self._clock = clock
 
@@ -221,7 +222,8 @@ class SipStack:
             self.counts["unparsable"] += 1
             return
         if isinstance(message, Request):
-            self._servers.receive(message, digest, flow, refusing)
+            if not (refusing and self._servers.refuse_new(message, flow)):
+                self._servers.receive(message, digest, flow)
         else:
             self._clients.receive(message)
 

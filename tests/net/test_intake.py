@@ -35,6 +35,7 @@ class Desk:
             is_live={"leg"}.__contains__,
             emergency=("112",),
             mark=MARK,
+            stateless="none.",
         )
         if guard is not None:
             guard.prove(PHONE, 0.0)
@@ -176,6 +177,13 @@ def test_the_queues_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert desk.intake.waiting == 6
     assert len(desk.refused) == 3
     assert desk.counts["overload_dropped"] == 4
+
+
+def test_the_ack_of_an_answer_without_transaction_is_not_looked_at() -> None:
+    desk = Desk()
+    desk.receive("ACK sip:201@x SIP/2.0\r\nTo: <sip:201@x>;tag=none.1234")
+    desk.receive("ACK sip:201@x SIP/2.0\r\nTo: <sip:201@x>;tag=1234")
+    assert len(desk.worked) == 1
 
 
 def test_a_flood_of_a_stranger_is_ignored_but_for_what_is_urgent() -> None:

@@ -260,6 +260,28 @@ def test_what_was_let_in_stays_in_when_it_comes_again(world: World) -> None:
     assert statuses(world) == [100, 100, 100, 482, 200]
 
 
+def test_what_is_refused_for_overload_gets_503_and_nothing_that_has_begun_is(world: World) -> None:
+    def refuse(data: bytes) -> None:
+        world.b.stack.refuse(data, Flow("UDP", world.b.transport.listener, "10.0.0.1", 5060))
+
+    send(world, datagram())
+    refuse(datagram())
+    refuse(datagram(more="Subject: again\r\n"))
+    assert statuses(world) == [100, 100, 100]
+    other = "SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bKtwo"
+    for _ in range(2):
+        refuse(datagram(via=other, number=2))
+    assert statuses(world)[3:] == [503, 503]
+    assert int(answers(world)[-1].get("Retry-After") or 0) in RETRY_AFTER
+    send(world, datagram("ACK", via=other, to_tag=f";tag={answers(world)[-1].to_tag}", number=2))
+    assert world.b.acks == []
+    refuse(datagram("BYE", via=other, to_tag=";tag=b"))
+    refuse(datagram("CANCEL"))
+    assert [handle.request.method for handle in world.b.requests] == ["INVITE", "BYE"]
+    assert len(world.b.cancels) == 1
+    assert world.b.stack.counts["overload_refused"] == 2
+
+
 def test_a_full_table_is_503_with_retry_after_but_calls_can_end(world: World) -> None:
     node = world.node("10.0.0.9", limit=4)
     node.always(200)
