@@ -19,8 +19,10 @@ from sipxd.config import Config
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _SECRETS = {"pin": "PIN", "sip_password": "SIP password"}
+_LISTS = {"alias": "aliases", "group": "groups", "permission": "permissions"}
 _AS_CONFIGURED = "configured"
 _HELP_PIN = "PIN for HTTPS and the portal; - reads it from standard input"
+_HELP_PERMISSION = "What he may call: international, sip-address, or what a [[route]] asks for"
 _HELP_SIP = "Password of the phones; - reads it from standard input"
 
 
@@ -55,6 +57,9 @@ def _profile(command: _Command) -> _Command:
 @_profile
 @click.option("--alias", "aliases", metavar="A", multiple=True, help="A further number or name.")
 @click.option("--group", "groups", metavar="G", multiple=True, help="A group that he belongs to.")
+@click.option(
+    "--permission", "permissions", metavar="P", multiple=True, help=f"{_HELP_PERMISSION}."
+)
 @click.option("--admin", is_flag=True, help="May act for every user.")
 @config_option
 def add(config: Config, **given: Any) -> None:
@@ -75,19 +80,26 @@ def add(config: Config, **given: Any) -> None:
 @click.option("--no-alias", is_flag=True, help="Remove all aliases.")
 @click.option("--group", "groups", metavar="G", multiple=True, help="Replaces all groups.")
 @click.option("--no-group", is_flag=True, help="Leave all groups.")
+@click.option(
+    "--permission",
+    "permissions",
+    metavar="P",
+    multiple=True,
+    help=f"{_HELP_PERMISSION}. Replaces all permissions.",
+)
+@click.option("--no-permission", is_flag=True, help="Take all permissions away.")
 @click.option("--admin/--no-admin", default=None, help="May act for every user.")
 @click.option("--enable/--disable", "enabled", default=None, help="May log in and register.")
 @config_option
-def set_(
-    config: Config, name: str, rename: str | None, no_alias: bool, no_group: bool, **given: Any
-) -> None:
+def set_(config: Config, name: str, rename: str | None, **given: Any) -> None:
     """Change what is given of the user NAME; the rest stays."""
     _read_secrets(given)
+    cleared = {option: given.pop(f"no_{option}") for option in _LISTS}
     changes = _present({"name": rename, **given})
-    for option, key, clear in (("alias", "aliases", no_alias), ("group", "groups", no_group)):
-        if clear and key in changes:
+    for option, key in _LISTS.items():
+        if cleared[option] and key in changes:
             raise click.UsageError(f"--{option} and --no-{option} exclude each other")
-        if clear:
+        if cleared[option]:
             changes[key] = []
     if not changes:
         raise click.UsageError("nothing to change; see: sipxd user set --help")

@@ -77,7 +77,7 @@ def test_a_missing_line_of_standard_input_is_said_so(sipxd: Sipxd, initialised: 
 def test_every_option_of_add_is_kept(sipxd: Sipxd, initialised: Path) -> None:
     done = sipxd(
         "user", "add", "200", "--first-name", "Ann", "--last-name", "Bee", "--email", "ann@b.test",
-        "--alias", "ann", "--alias", "2000", "--group", "sales", "--admin",
+        "--alias", "ann", "--alias", "2000", "--group", "sales", "--admin", "--permission", "international",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     shown = json.loads(sipxd("user", "show", "2000", "--json").output)
@@ -89,7 +89,7 @@ def test_every_option_of_add_is_kept(sipxd: Sipxd, initialised: Path) -> None:
         "email": "ann@b.test",
         "aliases": ["ann", "2000"],
         "groups": ["sales"],
-        "permissions": [],
+        "permissions": ["international"],
         "admin": True,
         "enabled": True,
         "flow": "",
@@ -116,6 +116,20 @@ def test_the_flow_of_a_user_is_set_shown_and_taken_back(sipxd: Sipxd, initialise
     refused = sipxd("user", "set", "200", "--flow", "magic")
     assert refused.exit_code == 2
     assert all(flow in refused.output for flow in ("offer", "offerless", "refer", "auto"))
+
+
+def test_permissions_are_granted_shown_and_taken_away(sipxd: Sipxd, initialised: Path) -> None:
+    sipxd("user", "add", "200", "--permission", "mobile")
+    granted = sipxd(
+        "user", "set", "200", "--permission", "international", "--permission", "sip-address"
+    )
+    assert granted.exit_code == 0, granted.output
+    assert stored(initialised, "200").user.permissions == {"international", "sip-address"}
+    assert "international, sip-address" in sipxd("user", "show", "200").output
+    assert sipxd("user", "set", "200", "--no-permission").exit_code == 0
+    assert stored(initialised, "200").user.permissions == frozenset()
+    both = sipxd("user", "set", "200", "--permission", "mobile", "--no-permission")
+    assert both.exit_code == 2
 
 
 def test_set_renames(sipxd: Sipxd, initialised: Path) -> None:
