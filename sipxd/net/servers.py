@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import attrs
 from twisted.logger import Logger
 
+from sipxd.net.replies import STATELESS, mark_source, reply_flow, stateless_tag
 from sipxd.net.timers import Timer, TimerQueue
 from sipxd.net.transport import Transports
 from sipxd.sip.flow import Flow
-from sipxd.sip.headers import HeaderError, Via, split_list
+from sipxd.sip.headers import HeaderError, Via
+from sipxd.sip.locate import PORTS
 from sipxd.sip.message import Request, Response, respond
 from sipxd.sip.server_transaction import ServerInvite, ServerNonInvite
 from sipxd.sip.transaction import (
@@ -33,10 +34,6 @@ _log = Logger()
 
 RETRY_AFTER = range(3, 11)
 """Seconds after which a peer may try again when there is too much to do: not all at once."""
-DEFAULT_PORT = 5060
-STATELESS = f"{hash('stateless') & 0xFFFFFFFF:08x}."
-"""What the To tags of answers without a transaction begin with, another one in each process: an ACK
-that repeats it acknowledges nothing that is kept."""
 
 
 class Handler(Protocol):
@@ -108,49 +105,6 @@ class _Entry:
         self.handle: ServerHandle | None = None
         self.retransmission: Timer | None = None
         self.deadline: Timer | None = None
-
-
-def reply_flow(via: Via, flow: Flow) -> Flow:
-    """Where responses go (RFC 3261 section 18.2.2, RFC 3581 section 4): never to another address.
-
-    With rport, and over a connection, to the port that the request came from, else to that of
-    sent-by.  A maddr is not
-    followed, for it would let a request send our responses to anybody.
-    """
-    if any(name == "rport" for name, _ in via.parameters) or flow.transport != "UDP":
-        return flow
-    port = via.port or DEFAULT_PORT
-    return flow if port == flow.port else attrs.evolve(flow, port=port)
-
-
-def mark_source(request: Request, via: Via, flow: Flow) -> None:
-    """Put received and rport on the top Via (RFC 3261 section 18.2.1, RFC 3581 section 4).
-
-    ``request`` has just been parsed and nobody else knows it, so it is changed in place.
-    """
-    wanted = claimed = False
-    for name, _ in via.parameters:
-        if name == "rport":
-            wanted = True
-        elif name == "received":
-            claimed = True
-    host = via.host
-    if not wanted and not claimed and flow.host == (host[1:-1] if host[:1] == "[" else host):
-        return
-    headers = request.headers
-    assert isinstance(headers, list)
-    index = next(i for i, (name, _) in enumerate(headers) if name == "Via")
-    top, *others = split_list(headers[index][1])
-    top = top.partition(";")[0]
-    parameters = "".join(
-        f";{name}" if value is None else f";{name}={value}"
-        for name, value in via.parameters
-        if name not in ("rport", "received")
-    )
-    marks = f";received={flow.host.partition('%')[0]}"  # a zone means something to us only
-    if wanted:
-        marks = f";rport={flow.port}{marks}"
-    headers[index] = ("Via", ", ".join([f"{top}{marks}{parameters}", *others]))
 
 
 class ServerTransactions:
@@ -258,7 +212,7 @@ class ServerTransactions:
     def _reconnect(self, entry: _Entry, via: Via) -> None:
         """The connection has ended: open one to the port of sent-by (RFC 3261 18.2.2)."""
         flow = entry.reply
-        port = via.port or (DEFAULT_PORT + 1 if flow.transport == "TLS" else DEFAULT_PORT)
+        port = via.port or PORTS[flow.transport]
         with contextlib.suppress(OSError):
             entry.reply = self._transports.find(flow).flow_to(flow.host, port, via.host)
 
@@ -443,8 +397,3 @@ class ServerTransactions:
 def _too_much(request: Request) -> Refusal:
     seconds = RETRY_AFTER[hash(request.call_id) % len(RETRY_AFTER)]
     return Refusal(503, "Service Unavailable", (("Retry-After", str(seconds)),))
-
-
-def stateless_tag(request: Request) -> str:
-    """A To tag that is the same for every copy of a request, and not to be guessed."""
-    return f"{STATELESS}{hash((request.from_tag, request.get('Call-ID'))) & 0xFFFFFFFFFFFF:012x}"

@@ -15,7 +15,8 @@ from twisted.logger import Logger
 from sipxd.net.clients import ClientHandle, ClientTransactions, OnEvent, Random
 from sipxd.net.guard import Guard
 from sipxd.net.intake import Intake
-from sipxd.net.servers import STATELESS, Handler, ServerHandle, ServerTransactions
+from sipxd.net.replies import STATELESS
+from sipxd.net.servers import Handler, ServerHandle, ServerTransactions
 from sipxd.net.timers import Clock, TimerQueue
 from sipxd.net.transport import Trace, Transport, Transports
 from sipxd.sip.flow import Flow

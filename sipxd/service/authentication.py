@@ -19,10 +19,11 @@ from sipxd.errors import TooManyGuesses
 from sipxd.service.accounts import Accounts
 from sipxd.service.guessing import GuessGuard
 from sipxd.sip import digest
-from sipxd.sip.digest import Algorithm, Nonces, Outcome
+from sipxd.sip.digest import Algorithm, Outcome
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import HeaderError, parse_name_addr
 from sipxd.sip.message import Header, Request
+from sipxd.sip.nonces import Nonces
 from sipxd.sip.profiles import profile_of
 from sipxd.sip.uri import Uri, UriError, parse_uri
 

@@ -13,7 +13,7 @@ from sipxd.call.numbers import Number, clean_number
 from sipxd.call.policy import OUTSIDE
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound, Overloaded
-from sipxd.net.servers import stateless_tag
+from sipxd.net.replies import stateless_tag
 from sipxd.net.stack import ServerHandle, SipStack
 from sipxd.service.authentication import Authentication, Refused
 from sipxd.service.authorizers import gateway_account

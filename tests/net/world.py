@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from twisted.internet.task import Clock
 
-from sipxd.net.servers import stateless_tag
+from sipxd.net.replies import stateless_tag
 from sipxd.net.stack import ClientHandle, ServerHandle, SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.sip.flow import Flow

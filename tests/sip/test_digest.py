@@ -13,7 +13,6 @@ from sipxd.sip.digest import (
     Algorithm,
     Challenge,
     Ha1,
-    Nonces,
     Outcome,
     Verdict,
     authorize,
@@ -21,6 +20,7 @@ from sipxd.sip.digest import (
     parse_challenges,
     verify,
 )
+from sipxd.sip.nonces import Nonces
 
 REALM = "example.test"
 URI = "sip:201@example.test"
