@@ -103,14 +103,15 @@ class Daemon(Service):
 
 
 def _tune_garbage_collection() -> None:
-    """Keep collections from holding calls up: each full one would look at everything, 60 to 100 ms.
+    """Keep collections from holding calls up: a full one looks at everything, which takes 60 to
+    100 ms at leisure and half a second under overload.
 
     What was made until now lives as long as the process and need not be looked at again; what calls
-    make is freed by its reference counts, so that collections may be rarer than the default.
+    make is freed by its reference counts, so that full collections may be rare.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
+    gc.set_threshold(5_000, 4, 500)
 
 
 def complain(sentence: str) -> None:
