@@ -77,7 +77,8 @@ def test_a_missing_line_of_standard_input_is_said_so(sipxd: Sipxd, initialised: 
 def test_every_option_of_add_is_kept(sipxd: Sipxd, initialised: Path) -> None:
     done = sipxd(
         "user", "add", "200", "--first-name", "Ann", "--last-name", "Bee", "--email", "ann@b.test",
-        "--alias", "ann", "--alias", "2000", "--group", "sales", "--admin", "--permission", "international",
+        "--alias", "ann", "--alias", "2000", "--group", "sales", "--admin",
+        "--permission", "international",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     shown = json.loads(sipxd("user", "show", "2000", "--json").output)
