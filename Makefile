@@ -14,7 +14,7 @@ TESTS ?= tests
 BIN := $(VENV)/bin
 DESCRIPTION := setup.cfg pyproject.toml tools/setup
 
-.PHONY: demo test lint bench flood docs clean
+.PHONY: demo test lint bench flood fuzz docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/sipxd demo $(if $(ONCE),--once)

@@ -319,10 +319,10 @@ class Daemon:
 
     # Its users
 
-    def add_user(self, name: str) -> str:
+    def add_user(self, name: str, **more: Any) -> str:
         """Create a user of the running daemon; returns the name."""
         pin, password = f"pin-{name}-Kx4", f"sip-{name}-Qz9"
-        self.admin("user.add", {"name": name, "pin": pin, "sip_password": password})
+        self.admin("user.add", {"name": name, "pin": pin, "sip_password": password, **more})
         self._secrets[name] = pin, password
         return name
 

@@ -38,6 +38,8 @@ EVERY = 100
 """Messages after which the daemon has to show that it lives."""
 GROWTH = 64 << 20
 """Bytes of memory that may stay behind."""
+PAUSE = 10
+"""Rounds after which everything has to come to rest."""
 DESCRIPTORS = 8
 """Open files that may."""
 
@@ -277,10 +279,9 @@ class Telephone:
 class Fuzz:
     """The driver: sends what the mutator makes, and asks after the daemon's health."""
 
-    def __init__(self, daemon: Daemon, seed: int) -> None:
+    def __init__(self, daemon: Daemon, phone: Phone, seed: int) -> None:
         self._daemon = daemon
         self._server = server = ("127.0.0.1", daemon.sip_port)
-        phone = Phone(daemon.directory / "phone", daemon, USER, PHONE)
         phone.register(expires=3600)
         self._open = contextlib.ExitStack()
         self._stranger = self._open.enter_context(Stranger(server, STRANGER, 0))
@@ -321,7 +322,7 @@ class Fuzz:
 
     def _check(self, when: str) -> None:
         try:
-            self._stranger.alive(5.0)
+            self._stranger.alive(5.0, busy=True)
         except AssertionError as error:
             raise AssertionError(f"after {when}: {error}\n{self._daemon.log()[-3000:]}") from None
         assert "Traceback" not in self._daemon.log(), f"by {when}:\n{self._daemon.log()[-6000:]}"
@@ -345,6 +346,11 @@ def start_daemon(directory: Path) -> Daemon:
     return daemon
 
 
+def make_phone(daemon: Daemon) -> Phone:
+    """The telephone that is rung; `Fuzz` registers it and answers for it."""
+    return Phone(daemon.directory / "phone", daemon, USER, PHONE)
+
+
 def wait_until_idle(daemon: Daemon) -> None:
     """Wait until nothing of any call is left: 64*T1 for the last 2xx that is not acknowledged, and
     as long again for its BYE."""
@@ -360,13 +366,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         daemon = start_daemon(Path(directory))
         try:
-            done = 0
+            phone = make_phone(daemon)
+            done = memory = 0
             while not chosen.rounds or done < chosen.rounds:
                 seed = chosen.seed + done
                 print(f"seed {seed}, {daemon.rss() >> 20} MiB", flush=True)
-                with Fuzz(daemon, seed) as fuzz:
+                with Fuzz(daemon, phone, seed) as fuzz:
                     fuzz.run(5_000, 300)
                 done += 1
+                if done % PAUSE == 0:
+                    wait_until_idle(daemon)
+                    memory = memory or daemon.rss()
+                    assert daemon.rss() - memory < GROWTH
             wait_until_idle(daemon)
             daemon.stop()
         finally:

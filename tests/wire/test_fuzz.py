@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from daemon import Daemon, until
-from fuzz import DESCRIPTORS, GROWTH, Fuzz, start_daemon
+from fuzz import DESCRIPTORS, GROWTH, Fuzz, make_phone, start_daemon
 
 SEED = 4475
 DATAGRAMS = 5_000
@@ -30,7 +30,7 @@ def _calls(daemon: Daemon) -> float:
 def test_mutated_messages_leave_nothing_behind(tmp_path: Path) -> None:
     daemon = start_daemon(tmp_path)
     try:
-        with Fuzz(daemon, SEED) as fuzz:
+        with Fuzz(daemon, make_phone(daemon), SEED) as fuzz:
             memory, descriptors = daemon.rss(), _descriptors(daemon)
             fuzz.run(DATAGRAMS, STREAMS)
             until(lambda: _calls(daemon) == 0, "all calls to end", 45, every=1)
