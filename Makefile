@@ -29,7 +29,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --quiet tests/test_imports.py
 
 bench: $(VENV)/.installed-dev $(VENV)/.installed-debian
-	@set -e; for each in messages register click_to_call overload memory; do $(BIN)/python benchmarks/$$each.py; done
+	@set -e; for each in messages register click_to_call transports overload memory; do $(BIN)/python benchmarks/$$each.py; done
 
 flood: $(VENV)/.installed-dev $(VENV)/.installed-debian
 	FLOOD_SECONDS=90 $(BIN)/python -m pytest tests/wire/test_flood.py
