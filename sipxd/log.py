@@ -45,6 +45,11 @@ _PATH = re.compile(r"(/(?:portal/password|voicemail/pin|private)/)[^\s?\"']++", 
 _URL = re.compile(r"(://[^\s/:@]{0,256}:)[^\s/@]{1,256}@")
 
 
+_PORTS = re.compile(
+    r"DNSDatagramProtocol starting on |\(UDP Port [0-9]{1,5} Closed\)"
+    r"|(?:Start|Stopp)ing protocol <twisted\.names\."
+)
+
 # A word of each pattern above. Most lines have none and are spared the five substitutions.
 _SUSPICIOUS = re.compile(
     r"auth|cookie|basic|bearer|passw|pin|secret|token|nonce|response|opaque|private|://",
@@ -120,6 +125,8 @@ class LineObserver:
         self._stream = stream
 
     def __call__(self, event: LogEvent) -> None:
+        if event.get("log_namespace") == "log_legacy" and _PORTS.match(formatEvent(event)):
+            return  # Twisted tells of each UDP port, and DNS opens one for every question
         try:
             line = format_line(event)
         except Exception as error:  # a log that raises would end the work that it tells about

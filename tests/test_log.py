@@ -45,6 +45,20 @@ def test_a_forged_line_stays_inside_its_line() -> None:
     assert "x\\r\\n1970 info all is well\\x1b[2J\n" in line
 
 
+def test_ports_of_dns_are_not_worth_a_line() -> None:
+    stream = io.StringIO()
+    logger = Logger("log_legacy", observer=log.observer(stream))
+    for text in (
+        "DNSDatagramProtocol starting on 1234",
+        "(UDP Port 1234 Closed)",
+        "Starting protocol <twisted.names.dns.DNSDatagramProtocol object at 0x7f>",
+        "LimitedSite starting on 8443",
+    ):
+        logger.info("{log_text}", log_text=text)
+    assert stream.getvalue().count("\n") == 1
+    assert "LimitedSite" in stream.getvalue()
+
+
 def test_a_failure_is_one_line_that_ends_with_its_reason() -> None:
     try:
         raise ValueError("broken\nhere")
