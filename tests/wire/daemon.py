@@ -196,6 +196,8 @@ class Daemon:
             "web__listen": [f"127.0.0.1:{self.web_port}"],
             "web__metrics_listen": f"127.0.0.1:{self.metrics_port}",
             "sip__listen": [f"{each}:127.0.0.1:{self.sip_port}" for each in transports],
+            # All phones, and all that plays tricks, come from one address here.
+            "limits__source_requests": 100_000,
             **options,
         }.items():
             section, _, key = name.rpartition("__")
