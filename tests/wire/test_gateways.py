@@ -87,7 +87,7 @@ def routed(make_daemon: Callable[..., Daemon], ports: dict[str, int]) -> Daemon:
     one = {
         "name": "one", "uri": f"sip:{ONE}:{ports[ONE]}", "domain": "provider.test",
         "username": "acct", "password": SECRET, "caller_prepend": "+4930",
-        "asserted_identity": "+493099", "health_check": 0, "patience": 1,
+        "asserted_identity": "+493099", "health_check": 0, "patience": 3,
     }  # fmt: skip
     two = {
         "name": "two", "uri": f"sip:{TWO}:{ports[TWO]}", "called_strip": 1,
@@ -208,7 +208,7 @@ def test_a_gateway_that_is_overloaded_is_passed_by(trunks: Trunks) -> None:
 
 
 def test_a_gateway_that_does_not_answer_is_passed_by(trunks: Trunks) -> None:
-    trunks.one.start(invited(), pause(2_000))
+    trunks.one.start(invited(), pause(4_000))
     second(trunks, "30123")
     trunks.connected("030123")
     trunks.finish()
