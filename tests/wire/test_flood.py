@@ -23,6 +23,8 @@ from sipxd.sip.message import Response, parse_message
 SECONDS = float(os.environ.get("FLOOD_SECONDS", "4"))
 """How long each flood lasts; ``make flood`` has longer ones."""
 GROWTH = 100 << 20
+SETUP = 2.0
+"""Seconds after which a call is up, whatever strangers do."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,9 @@ def calls(pair: Pair) -> None:
         pause(500),
         hang_up(),
     )
+    start = time.monotonic()
     assert pair.client.call(pair.callee.user, wait=True).status == 200
+    assert time.monotonic() - start < SETUP
     pair.finish()
 
 
@@ -96,6 +100,25 @@ def test_a_flood_from_one_address_is_ignored(guarded: Daemon, two: Pair, tcp: bo
     assert sum(flood.answers.values()) < 1000
     assert guarded.rss() - before < GROWTH
     assert guarded.log().count(f"{source} is ignored for 300 s") == 1
+
+
+def test_a_flood_from_the_address_of_a_phone_does_not_ban_it(
+    guarded: Daemon, two: Pair, tmp_path: Path
+) -> None:
+    """The sender of a datagram may be forged: what is banned otherwise is only cut down here."""
+    office = "127.88.0.3"
+    phone = Phone(tmp_path, guarded, guarded.add_user(str(time.time_ns() % 10**9)), office)
+    phone.register()
+    banned = event(guarded, "source_banned")
+    ignored = event(guarded, "source_ignored")
+    try:
+        with Flood(guarded.sip_port, 1000, [office]):
+            until(lambda: event(guarded, "source_ignored") > ignored + 100, "the limit")
+            calls(Pair(two.caller, phone, two.client))
+        phone.register()
+    finally:
+        phone.stop()
+    assert event(guarded, "source_banned") == banned
 
 
 REQUEST = (

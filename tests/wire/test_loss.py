@@ -16,7 +16,7 @@ CALLS = 500
 RATE = 20
 UP = 8
 """Seconds for which a call is up: what was lost is sent again after 0.5, 1.5 and 3.5."""
-COMPLETE = CALLS * 995 // 1000
+COMPLETE = -(-CALLS * 995 // 1000)
 """Calls that must have been bridged: 99.5 %."""
 SEED = 3261
 CALLERS = 10
