@@ -5,6 +5,7 @@ Parallel branches, each with its own timer; the first answer wins.
 ::
 
     branch state   event                  next
+    WAITING        the search is started  RINGING
     RINGING        answered               WON (first), the others CANCELLED
     RINGING        refused                REFUSED
     RINGING        its timer              CANCELLED, counts as 408
@@ -28,6 +29,7 @@ import attrs
 class BranchState(enum.Enum):
     """How a branch stands."""
 
+    WAITING = "not rung yet"
     RINGING = "ringing"
     WON = "won"
     CANCELLED = "cancelled"
@@ -71,7 +73,7 @@ Outcome = RingBranch | DropBranch | Won | Exhausted
 @attrs.define
 class _Branch:
     seconds: float
-    state: BranchState = BranchState.RINGING
+    state: BranchState = BranchState.WAITING
 
 
 def _rank(status: int) -> int:
@@ -109,6 +111,8 @@ class Search:
         """Ring every branch."""
         if not self._branches:
             return self._check()
+        for branch in self._branches.values():
+            branch.state = BranchState.RINGING
         return [RingBranch(name, branch.seconds) for name, branch in self._branches.items()]
 
     def answered(self, name: str) -> list[Outcome]:

@@ -177,7 +177,7 @@ def drive(call: Any, steps: list[Any], incoming: str | None) -> None:
             case ("event", name, event):
                 if name not in legs.open and not ended:
                     continue  # there is no such leg to tell anything
-                if isinstance(event, leg.Refused) and isinstance(name, str):
+                if isinstance(event, leg.Refused | leg.Ended):
                     legs.open.discard(name)
                 effects = call.leg_event(name, event)
             case ("timer", name):
