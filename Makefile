@@ -1,7 +1,7 @@
 # Everything works on a fresh Debian 12 machine with make, git and python3, as root or with sudo.
 #
 #   make demo [ONCE=1]   a server, two scripted phones and a real click-to-call
-#   make test [TESTS=tests/sip]   the whole suite, or a part of it
+#   make test [TESTS=tests/sip] [PROCESSES=0]   the whole suite, or a part of it
 #   make lint            types, style, and the rule which package imports which
 #   make bench           the benchmarks, one line of JSON each
 #   make fuzz [SEED=n]   mutated SIP at a server, until it breaks or you stop it
@@ -11,6 +11,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests
+# Most tests wait, for phones and for timers, so that more of them may run than there are processors.
+PROCESSES ?= 3
 BIN := $(VENV)/bin
 DESCRIPTION := setup.cfg pyproject.toml tools/setup
 
@@ -20,7 +22,7 @@ demo: $(VENV)/.installed
 	$(BIN)/sipxd demo $(if $(ONCE),--once)
 
 test: $(VENV)/.installed-dev $(VENV)/.installed-debian
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(TESTS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/mypy --strict sipxd
