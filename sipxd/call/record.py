@@ -7,6 +7,8 @@ from typing import Any
 
 import attrs
 
+from sipxd.sip.message import displayable
+
 
 class CallKind(enum.StrEnum):
     """The door a call came through."""
@@ -57,7 +59,7 @@ class Cause:
     who: str
     leg: Side | None
     code: int
-    sentence: str
+    sentence: str = attrs.field(converter=displayable)
 
 
 @attrs.frozen

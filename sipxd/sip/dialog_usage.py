@@ -46,7 +46,7 @@ from sipxd.sip.leg import (
 )
 from sipxd.sip.leg_media import LegMedia
 from sipxd.sip.media import CannotHold
-from sipxd.sip.message import Header, Request, Response, respond
+from sipxd.sip.message import Header, Request, Response, displayable, respond
 from sipxd.sip.offer import Intent, OfferAnswer
 from sipxd.sip.session_timer import SessionClock, SessionTimer
 
@@ -298,4 +298,4 @@ class DialogUsage(abc.ABC):
 def agent_of(message: Request | Response) -> str:
     """What the sender of ``message`` calls itself, empty where it does not say."""
     name = "User-Agent" if isinstance(message, Request) else "Server"
-    return (message.get(name) or message.get("User-Agent") or "")[:128]
+    return displayable((message.get(name) or message.get("User-Agent") or "")[:128])

@@ -275,6 +275,15 @@ def parse_message(data: bytes) -> Request | Response:
     return _with_start_line(lines[0], headers, body)
 
 
+def displayable(text: str) -> str:
+    """``text`` from a message for people and databases: U+FFFD stands for what nobody can read,
+    octets that are no UTF-8 and control characters."""
+    if text.isprintable():
+        return text
+    decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in decoded)
+
+
 def _split_body(data: bytes) -> tuple[bytes, bytes]:
     """Head and body: the first empty line divides them, whichever line ends are used."""
     end = data.find(b"\n\r\n")

@@ -19,7 +19,7 @@ from sipxd.sip.headers import (
     parse_number,
     unquote,
 )
-from sipxd.sip.message import Header, Request
+from sipxd.sip.message import Header, Request, displayable
 from sipxd.sip.uri import UriError, parse_uri, same_uri
 
 MINIMUM_EXPIRES = 60
@@ -164,7 +164,7 @@ def _binding(request: Request, contact: NameAddr, default: int, flow: Flow, now:
         flow=flow,
         q=_quality(contact.parameters),
         path=path,
-        user_agent=(request.get("User-Agent") or "")[:128],
+        user_agent=displayable((request.get("User-Agent") or "")[:128]),
         instance=_instance(contact.parameters),
     )
 

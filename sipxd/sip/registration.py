@@ -24,7 +24,7 @@ import attrs
 
 from sipxd.sip.credentials import Attempts, Authorizer
 from sipxd.sip.headers import HeaderError, parameter, parse_name_addr, parse_number
-from sipxd.sip.message import Header, Request, Response
+from sipxd.sip.message import Header, Request, Response, displayable
 from sipxd.sip.uri import UriError, parse_uri, same_uri
 
 FIRST_PAUSE = 30.0
@@ -154,7 +154,7 @@ class Registration:
             return self._registered(response)
         if response.status == 423 and self._raise(response):
             return [self._register(self._expires)]
-        sentence = f"{response.status} {response.reason}".strip()[:200]
+        sentence = displayable(f"{response.status} {response.reason}".strip()[:200])
         if response.status in (401, 407):
             sentence = self._attempts.explain(response)
         return self._failed(response.status, sentence, _retry_after(response))

@@ -12,10 +12,8 @@ import msgspec
 import sqlalchemy as sa
 
 from sipxd.sip.registrar import Binding
+from sipxd.store.plain import decode, encode
 from sipxd.store.schema import bindings, users
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Binding).decode
 
 
 def load_all(connection: sa.Connection, now: float) -> dict[int, tuple[Binding, ...]]:
@@ -23,7 +21,7 @@ def load_all(connection: sa.Connection, now: float) -> dict[int, tuple[Binding, 
     found: dict[int, list[Binding]] = {}
     query = sa.select(bindings).order_by(bindings.c.user_id, bindings.c.position)
     for row in connection.execute(query):
-        binding = _decode(row.data)
+        binding = msgspec.convert(decode(row.data), Binding)
         if binding.expires_at > now:
             found.setdefault(row.user_id, []).append(binding)
     return {user_id: tuple(live) for user_id, live in found.items()}
@@ -38,7 +36,7 @@ def replace_for_user(connection: sa.Connection, user_id: int, live: Sequence[Bin
         connection.execute(
             sa.insert(bindings),
             [
-                {"user_id": user_id, "position": position, "data": _encode(binding).decode()}
+                {"user_id": user_id, "position": position, "data": encode(binding)}
                 for position, binding in enumerate(live)
             ],
         )

@@ -10,18 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from sipxd.call.record import CallKind, CallRecord, CallState, CallUnit, Cause, ClickFlow, Side
+from sipxd.store.plain import decode, encode
 from sipxd.store.schema import calls, dialogs, events
 
 MAX_PAGE = 1000
 """Most records that one ``page`` gives."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 def _upsert(table: sa.Table, dialect_insert: Callable[[sa.Table], Any]) -> Any:
@@ -82,7 +80,7 @@ def save_units(connection: sa.Connection, units: Sequence[CallUnit]) -> None:
                 "call_id": event.call_id,
                 "user_name": event.user,
                 "at": event.at,
-                "data": _encode(event.data).decode(),
+                "data": encode(event.data),
             }
         )
         records[call_id] = unit.record
@@ -96,7 +94,7 @@ def save_units(connection: sa.Connection, units: Sequence[CallUnit]) -> None:
     connection.exec_driver_sql(statements.add_event, journal)
     connection.exec_driver_sql(statements.save_call, [_row(record) for record in records.values()])
     kept = [
-        {"call_id": call, "leg_id": leg, "data": _encode(state).decode()}
+        {"call_id": call, "leg_id": leg, "data": encode(state)}
         for (call, leg), state in snapshots.items()
         if state is not None
     ]
@@ -191,4 +189,4 @@ def dialogs_of(connection: sa.Connection, call_id: str) -> dict[str, dict[str, A
     rows = connection.execute(
         sa.select(dialogs.c.leg_id, dialogs.c.data).where(dialogs.c.call_id == call_id)
     )
-    return {row.leg_id: msgspec.json.decode(row.data) for row in rows}
+    return {row.leg_id: decode(row.data) for row in rows}
