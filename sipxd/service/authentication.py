@@ -183,7 +183,7 @@ class Authentication:
         claimed = self.named(request, "From")
         from_gateway = self.gateway_at(flow.host) is not None
         if claimed is None and from_gateway:
-            return _outsider(request)
+            return self._outsider(request)
         if self._is_configured(flow.host):
             return claimed or Refused(403, "Forbidden: From names nobody here")
         user = self.authenticate(request, flow)
@@ -192,6 +192,14 @@ class Authentication:
         if claimed is None or claimed.id != user.id:
             return Refused(403, "Forbidden: From names another user than the credentials")
         return user
+
+    def _outsider(self, request: Request) -> User:
+        """The caller from outside whom From names; no name of a user of ours is left to him."""
+        shown = _outsider(request)
+        namesake = self._accounts.find(shown.name)
+        if namesake is not None and namesake.name.lower() == shown.name.lower():
+            return outsider(ANONYMOUS)
+        return shown
 
     def registrant(self, request: Request, flow: Flow) -> User | Refused:
         """Whose telephones a REGISTER is about: To, proven by digest (RFC 3261 section 10.3)."""

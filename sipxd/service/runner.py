@@ -245,9 +245,7 @@ class CallRunner:
                 case do.StartTimer(name, seconds):
                     self._start_timer(name, seconds)
                 case do.StopTimer(name):
-                    timer = self._timers.pop(name, None)
-                    if timer is not None:
-                        timer.cancel()
+                    self._stop_timer(name)
                 case do.Record(kind, changes, now, data):
                     self._around.step(self, kind, changes, now, data)
                 case do.AskReferral():
@@ -336,6 +334,7 @@ class CallRunner:
         driver = self.add(ring.leg, leg_id, machine, pinned=target.flow is not None)
         leg = self._legs[ring.leg]
         leg.attempt = attempt
+        self._stop_timer(f"silence:{ring.leg}")  # that of the way before
         if attempt.patience:
             self._start_timer(f"silence:{ring.leg}", attempt.patience)
         if ring.held is None:
@@ -360,10 +359,13 @@ class CallRunner:
         attempt.refusal = refused
         self._try_next(attempt)
 
-    def _start_timer(self, name: str, seconds: float) -> None:
+    def _stop_timer(self, name: str) -> None:
         running = self._timers.pop(name, None)
         if running is not None:
             running.cancel()
+
+    def _start_timer(self, name: str, seconds: float) -> None:
+        self._stop_timer(name)
 
         def fire() -> None:
             self._timers.pop(name, None)

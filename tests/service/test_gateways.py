@@ -418,6 +418,17 @@ def test_a_caller_who_cannot_be_shown_is_anonymous(from_: str) -> None:
     assert call.peer == ("+49" if "tel" in from_ else "anonymous")
 
 
+def test_nobody_outside_has_the_name_of_one_of_our_users() -> None:
+    office, ann = world(BOTH)
+    one = FakeGateway(office, ONE)
+    office.run(1)
+    one.send(invite("200", '"Ann" <sip:200@pstn.example>'))
+    office.run(0.5)
+    (call,) = ann.live_calls
+    assert call.peer == "anonymous"
+    assert [record.user for record in office.calls.live()] == ["anonymous"]
+
+
 def test_a_stranger_is_no_gateway() -> None:
     office, _ = world(BOTH)
     stranger = FakeGateway(office, "203.0.113.77")

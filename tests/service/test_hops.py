@@ -85,6 +85,19 @@ def test_an_address_that_refuses_with_503_is_left_at_once(office: Office) -> Non
     assert ended_well(office, call)
 
 
+def test_the_last_address_is_waited_for_however_the_one_before_was_left() -> None:
+    office = Office(settings='[sip]\noutbound_proxy = "sip:pbx.example.net"\n')
+    office.names["pbx.example.net"] = [(FIRST, 5060), (SECOND, 5060)]
+    office.add_phone("200")
+    peer(office, FIRST, Behaviour(refuse=503))
+    call = office.click("200", "9123")
+    office.run(7)
+    slow = peer(office, SECOND)
+    office.run(5)
+    assert slow.calls[0].up
+    assert ended_well(office, call)
+
+
 def test_a_gateway_that_fails_is_left_for_the_next_gateway_of_the_route(office: Office) -> None:
     peer(office, FIRST, Behaviour(refuse=500))
     untried = peer(office, SECOND)
