@@ -20,8 +20,11 @@ from typing import Any
 
 from twisted.internet import task
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import CannotListenError
 from twisted.names import common, dns, error, server
 
+_TRIES = 10
+"""How often a free port is looked for."""
 _DEFAULT_TTL = 60
 
 
@@ -94,13 +97,28 @@ class NameServer:
     """Serves a zone on a loopback port, over UDP and TCP; 0: a free one."""
 
     def __init__(self, reactor: Any, zone: Zone, port: int = 0) -> None:
-        factory = server.DNSServerFactory(clients=[zone])
-        factory.noisy = False
-        protocol = dns.DNSDatagramProtocol(factory, reactor)
-        protocol.noisy = False
-        self._ports = [reactor.listenUDP(port, protocol, "127.0.0.1")]
+        self._factory = server.DNSServerFactory(clients=[zone])
+        self._factory.noisy = False
+        for left in reversed(range(_TRIES)):
+            try:
+                self._ports = self._listen(reactor, port)
+                break
+            except CannotListenError:
+                if port or not left:
+                    raise
         self.port: int = self._ports[0].getHost().port
-        self._ports.append(reactor.listenTCP(self.port, factory, interface="127.0.0.1"))
+
+    def _listen(self, reactor: Any, port: int) -> list[Any]:
+        """Listen; a port that is free for one protocol may be taken for the other."""
+        protocol = dns.DNSDatagramProtocol(self._factory, reactor)
+        protocol.noisy = False
+        udp = reactor.listenUDP(port, protocol, "127.0.0.1")
+        try:
+            tcp = reactor.listenTCP(udp.getHost().port, self._factory, interface="127.0.0.1")
+        except CannotListenError:
+            udp.stopListening()
+            raise
+        return [udp, tcp]
 
     async def close(self) -> None:
         """Serve no more."""
