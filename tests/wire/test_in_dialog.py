@@ -1,4 +1,4 @@
-"""Requests inside a bridged call: hold and resume, UPDATE, INFO, session timers."""
+"""Requests inside a bridged call: hold and resume, UPDATE, INFO, MESSAGE, session timers."""
 
 from __future__ import annotations
 
@@ -159,20 +159,33 @@ def test_update_becomes_a_reinvite_for_a_phone_without_update(pair: Pair) -> Non
 
 
 @pytest.mark.parametrize("sender", ["caller", "callee"])
-def test_info_is_relayed_with_its_body_and_its_answer(pair: Pair, sender: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "content_type", "bodies"),
+    [
+        ("INFO", "application/dtmf-relay", ("Signal=5", "Signal=6")),
+        ("MESSAGE", "text/plain", ("Good morning", "Good night")),
+    ],
+    ids=["INFO", "MESSAGE"],
+)
+def test_info_and_message_are_relayed_with_their_body_and_their_answer(
+    pair: Pair, method: str, content_type: str, bodies: tuple[str, str], sender: str
+) -> None:
     a, b = pair.caller, pair.callee
+    first, second = bodies
     sends = (
-        request("INFO", body="Signal=5", content_type="application/dtmf-relay"),
+        request(method, body=first, content_type=content_type),
         expect(200),
-        request("INFO", body="Signal=6", content_type="application/dtmf-relay"),
+        request(method, body=second, content_type=content_type),
         expect(415),
         hang_up(),
     )
     gets = (
-        receive("INFO", has("Signal=5", "body"), has("dtmf-relay", "Content-Type")), reply(200),
-        receive("INFO", has("Signal=6", "body")), reply(415),
+        receive(method, has(first, "body"), has(content_type, "Content-Type")),
+        reply(200),
+        receive(method, has(second, "body")),
+        reply(415),
         hung_up(),
-    )  # fmt: skip
+    )
     if sender == "caller":
         a.start(picked_up(a), joined(a, b), pause(100), *sends)
         b.start(answered_by(b, a), *gets)
