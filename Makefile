@@ -4,6 +4,7 @@
 #   make test [TESTS=tests/sip] [PROCESSES=0]   the whole suite, or a part of it
 #   make lint            types, style, and the rule which package imports which
 #   make bench           the benchmarks, one line of JSON each
+#   make soak [MINUTES=30]   50 click-to-calls a second for that long
 #   make fuzz [SEED=n]   mutated SIP at a server, until it breaks or you stop it
 #   make flood           floods of requests without credentials, 90 seconds each
 #   make docs            the documentation, as HTML in build/docs
@@ -16,7 +17,7 @@ PROCESSES ?= 3
 BIN := $(VENV)/bin
 DESCRIPTION := setup.cfg pyproject.toml tools/setup
 
-.PHONY: demo test lint bench flood fuzz docs clean
+.PHONY: demo test lint bench soak flood fuzz docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/sipxd demo $(if $(ONCE),--once)
@@ -32,6 +33,9 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev $(VENV)/.installed-debian
 	@set -e; for each in messages register click_to_call transports overload memory; do $(BIN)/python benchmarks/$$each.py; done
+
+soak: $(VENV)/.installed-dev $(VENV)/.installed-debian
+	@BENCH_MINUTES=$(or $(MINUTES),30) $(BIN)/python benchmarks/soak.py
 
 flood: $(VENV)/.installed-dev $(VENV)/.installed-debian
 	FLOOD_SECONDS=90 $(BIN)/python -m pytest tests/wire/test_flood.py

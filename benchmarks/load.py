@@ -47,6 +47,8 @@ CONNECTIONS = 16
 """HTTPS connections, kept open, on which requests of all users are sent in turn."""
 TALK = 500
 """Milliseconds from the callee's ACK to its BYE."""
+REGISTERED = 7200
+"""Seconds for which the phones register, once; the longest that is granted."""
 A_MEDIA, B_MEDIA = 30_000, 30_002
 
 CALLER = (
@@ -90,7 +92,7 @@ class Crowd:
             f"{u};[authentication username={u} password={daemon.sip_password(u)}]\n" for u in users
         )
         (directory / "users.csv").write_text("SEQUENTIAL\n" + rows)
-        steps = register("[field0]", "", daemon.domain).replace(
+        steps = register("[field0]", "", daemon.domain, expires=REGISTERED).replace(
             "[authentication username=[field0] password=]", "[field1]"
         )
         Sipp(
