@@ -118,6 +118,8 @@ class ClientTransactions:
         """Those whose flow can end, by it."""
         self._switched: set[Flow] = set()
         """Flows over TCP that nothing but size called for, and over which nothing came yet."""
+        self._served: set[Flow] = set()
+        """Such flows over which something has come; both are forgotten when they end."""
         self._refusals: dict[tuple[str, int], float] = {}
         """Peers that refused such a flow, and until when that is remembered."""
         self._on_timer = self._timer_fired  # bound once: many timers share it
@@ -172,10 +174,15 @@ class ClientTransactions:
             if stream is not None:
                 flow = stream
                 data = self._with_via(request, flow)[1].encode()
-        self._transports.send(data, flow)
+        try:
+            self._transports.send(data, flow)
+        except OSError:
+            self._switched.discard(flow)  # no connection came of it whose end would be told
+            raise
 
     def flow_closed(self, flow: Flow) -> None:
         """What waits for an answer over ``flow`` will not get one."""
+        self._served.discard(flow)
         if flow in self._switched:
             self._switched.discard(flow)
             if len(self._refusals) >= _MOST_REFUSALS:
@@ -217,6 +224,7 @@ class ClientTransactions:
         if handle._smaller is not None:
             handle._smaller = None
             self._switched.discard(handle.flow)
+            self._served.add(handle.flow)
         self._run(handle, handle._machine.receive(response))
 
     def _with_via(self, request: Request, flow: Flow) -> tuple[str, Request]:
@@ -249,7 +257,8 @@ class ClientTransactions:
             stream = self._transports.flow_to("TCP", flow.host, flow.port)
         except OSError:
             return None
-        self._switched.add(stream)
+        if stream not in self._served:
+            self._switched.add(stream)
         return stream
 
     def _start(
@@ -285,6 +294,7 @@ class ClientTransactions:
             self._run(handle, handle._machine.sending_failed())
             return
         request, flow = smaller
+        self._switched.discard(handle.flow)
         self._stop_timers(handle)
         self._forget(handle)
         try:

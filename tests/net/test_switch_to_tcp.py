@@ -123,6 +123,29 @@ async def test_a_connection_that_has_served_and_ends_is_no_refusal(make: Make) -
 
 
 @pytest_twisted.ensureDeferred
+async def test_nor_is_one_whose_last_message_was_an_ack(make: Make) -> None:
+    a, b = make(), make()
+    assert await a.request(to(a, b), "INVITE", body=LARGE, switchable=True).result() == 200
+    a.stack.send(message("ACK", "sip:a@h", body=LARGE), to(a, b), switchable=True)
+    await until(lambda: len(b.flows) == 2)
+    b.transport._open[b.flows[0]].abort("the test wants it")
+    await until(lambda: len(a.connections) == 0)
+    assert await a.request(to(a, b), body=LARGE, switchable=True).result() == 200
+    assert b.flows[-1].transport == "TCP"
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_remembered_of_a_connection_that_there_was_no_room_for(make: Make) -> None:
+    a, b = make(), make()
+    a.connections._limit = 0
+    assert await a.request(to(a, b), "INVITE", body=LARGE, switchable=True).result() == 200
+    with pytest.raises(OSError, match="too many"):
+        a.stack.send(message("ACK", "sip:a@h", body=LARGE), to(a, b), switchable=True)
+    assert b.flows[0].transport == "UDP"
+    assert not a.stack._clients._switched
+
+
+@pytest_twisted.ensureDeferred
 async def test_without_a_tcp_listener_everything_goes_by_datagram(make: Make) -> None:
     a, b = make(), make()
     a.stack.remove_transport(a.transport)
