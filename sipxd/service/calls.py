@@ -19,6 +19,7 @@ from sipxd.call.click_refer import RETURN, ReferClick
 from sipxd.call.effects import Target
 from sipxd.call.identity import wants_privacy
 from sipxd.call.numbers import Number, clean_number
+from sipxd.call.path import HEADER, extend_path, read_path
 from sipxd.call.phone import PhoneCall
 from sipxd.call.policy import OUTSIDE
 from sipxd.call.record import CallKind, CallRecord, CallState, ClickFlow
@@ -133,6 +134,7 @@ class Calls:
             number=record.number,
             source=source,
         )
+        live.runner.path = extend_path((), cleaned, self._config.domain)
         await self._table.begin(live)
         live.runner.start(machine.start)
         return record
@@ -213,12 +215,13 @@ class Calls:
         ``account`` is whose credentials answer where requests within the call are challenged.
 
         Raises NotFound where no route leads to ``number``, Forbidden where the dial policy is
-        against it, DialogError where the INVITE cannot make a dialog, BadInput where its SDP cannot
-        be read, Overloaded.
+        against it, Loop where the call goes in a circle, DialogError where the INVITE cannot make a
+        dialog, BadInput where its SDP cannot be read, Overloaded.
         """
         destination = self.destinations.find(
             caller, number, from_phone=True, private=wants_privacy(request)
         )
+        path = extend_path(read_path(request.get_all(HEADER)), number, self._config.domain)
         if not self.destinations.policy.is_emergency(number):
             self.check_room()
         leg_id = self._table.leg_id()
@@ -232,6 +235,7 @@ class Calls:
         live = self._table.enter(record, machine, None)
         runner = live.runner
         runner.max_forwards = _forwards_left(request)
+        runner.path = path
         runner.add("near", leg_id, leg, handle)
         self._table.incoming(leg_id, handle)
         _log.info(

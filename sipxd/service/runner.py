@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from sipxd.call import effects as do
 from sipxd.call.call import Phase
+from sipxd.call.path import Path, path_headers
 from sipxd.call.record import CallRecord
 from sipxd.net.legs import LegDriver
 from sipxd.net.stack import ServerHandle, SipStack
@@ -78,6 +79,8 @@ class CallRunner:
         self._over = False
         self._serial = 0
         self.max_forwards = 70
+        self.path: Path = ()
+        """The numbers that the call has come through, the one that it calls last."""
 
     # -- entrances: each queues an event -------------------------------------------------------
 
@@ -319,13 +322,14 @@ class CallRunner:
     def _invite(self, attempt: Attempt, leg_id: str, local: sip.Local, flow: Flow) -> None:
         ring, target = attempt.ring, attempt.target
         identity = target.identity or ring.identity
+        path = path_headers(self.path) if target.flow is None else ()
         invitation = Invitation(
             uri=target.uri,
             from_=identity.from_,
             to=identity.to,
             flow=flow,
             call_id=self._around.sip_call_id(),
-            headers=target.headers,
+            headers=(*target.headers, *path),
             routes=target.routes,
             max_forwards=self.max_forwards,
         )

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sipxd.call.numbers import Number, clean_number
+from sipxd.call.path import Loop
 from sipxd.call.policy import OUTSIDE
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound, Overloaded
@@ -202,6 +203,8 @@ class Signalling:
                 await self._calls.from_phone(caller, number, request, handle, flow, account=account)
         except CannotReplace as error:
             self._answer(handle, error.status, error.reason)
+        except Loop as error:
+            self._answer(handle, 482, f"Loop Detected: {error}")
         except Forbidden as error:
             self._answer(handle, 403, f"Forbidden: {error.detail}")
         except NotFound as error:

@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from sipxd.call.call import Destination, Phase
 from sipxd.call.effects import AskReferral, Effect
 from sipxd.call.numbers import Number, clean_number
+from sipxd.call.path import Loop, turn_path
 from sipxd.call.policy import OUTSIDE, outsider
 from sipxd.call.transferable import TransferableCall
 from sipxd.directory.user import User
@@ -110,10 +111,13 @@ class Transfers:
         shown = self._shown(runner, call, ask.staying)
         try:
             destination = self._destinations.find(user, number, caller=shown)
+            path = turn_path(runner.path, number, self._destinations.policy.domain)
         except Forbidden as error:
             raise _Refused(403, f"Forbidden: {error.detail}") from None
         except NotFound as error:
             raise _Refused(404, f"Not Found: {error.detail}") from None
+        except Loop as error:
+            raise _Refused(482, f"Loop Detected: {error}") from None
         by = ("Referred-By", f"<{self._destinations.address(Number(user.name))}>")
         destination = _with_headers(destination, by, replaces)
         _log.info(
@@ -123,6 +127,7 @@ class Transfers:
             shown=shown.name,
             number=str(number),
         )
+        runner.path = path
         runner.start(lambda: call.transfer(ask.key, destination, str(number)))
 
     def _shown(self, runner: CallRunner, call: TransferableCall, leg: str) -> User:

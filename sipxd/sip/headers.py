@@ -46,7 +46,7 @@ _KNOWN = """
     Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To Referred-
     By Reject-Contact Replaces Reply-To Request-Disposition Require Retry-After Route RSeq
     Server Service-Route Session-Expires Subject Subscription-State Supported Timestamp To
-    Unsupported User-Agent Via Warning WWW-Authenticate
+    Unsupported User-Agent Via Warning WWW-Authenticate X-sipxd-Path
 """.split()  # noqa: SIM905 (a list literal of 70 lines reads worse)
 
 KNOWN_NAMES = frozenset(_KNOWN)
