@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from sipxd.net.connection import Connection
+from sipxd.net.guard import source_of
 from sipxd.net.timers import Clock
 
 STRANGERS = 256
-"""Most connections of one address whose peer has not proven who it is."""
+"""Most connections of one source (`source_of`) whose peer has not proven who it is."""
 _FAIR_CHANCE = 5.0
 """Seconds for which a stranger's connection is not given up for a newer one."""
 _SWEEP = 5.0
@@ -37,7 +38,7 @@ class Connections:
         self._all: dict[Connection, None] = {}
         self._strangers: dict[Connection, float] = {}
         """The longest waiting first, each with the time of its beginning."""
-        self._by_source: dict[str, dict[Connection, None]] = {}
+        self._by_source: dict[str | bytes, dict[Connection, None]] = {}
         self._sweeping = False
 
     def __len__(self) -> int:
@@ -48,10 +49,10 @@ class Connections:
         """Connections whose peer has not proven who it is."""
         return len(self._strangers)
 
-    def has_room(self, source: str = "") -> bool:
-        """Whether one more may be opened, by ``source`` or (empty) by us; makes room for it."""
-        same = self._by_source.get(source, {})
-        if len(same) >= STRANGERS and not self._exempt(source) and not self._give_up(same):
+    def has_room(self, host: str = "") -> bool:
+        """Whether one more may be opened, by ``host`` or (empty) by us; makes room for it."""
+        same = self._by_source.get(source_of(host), {})
+        if len(same) >= STRANGERS and not self._exempt(host) and not self._give_up(same):
             self._counts["connection_refused"] += 1
             return False
         if len(self._all) >= self._limit and not self._give_up(self._strangers):
@@ -64,7 +65,7 @@ class Connections:
         self._all[connection] = None
         if connection.accepted:
             self._strangers[connection] = self._clock.seconds()
-            self._by_source.setdefault(connection.flow.host, {})[connection] = None
+            self._by_source.setdefault(source_of(connection.flow.host), {})[connection] = None
         if not self._sweeping:
             self._sweeping = True
             self._clock.callLater(_SWEEP, self._sweep)
@@ -81,7 +82,7 @@ class Connections:
 
     def _known(self, connection: Connection) -> None:
         if self._strangers.pop(connection, None) is not None:
-            source = connection.flow.host
+            source = source_of(connection.flow.host)
             same = self._by_source[source]
             del same[connection]
             if not same:

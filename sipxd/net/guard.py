@@ -76,11 +76,11 @@ class Guard:
         """The peer of ``flow`` has shown by a password, or by a dialog of ours, who it is."""
         until = now + PROVEN_FOR
         _put(self._flows, (flow.host, flow.connection or flow.port), until)
-        _put(self._offices, _network(flow.host), until)
+        _put(self._offices, source_of(flow.host), until)
 
     def judge(self, host: str, now: float) -> Verdict:
         """A message has come from ``host`` over a flow that is not known."""
-        key = _network(host)
+        key = source_of(host)
         source = self._sources.get(key)
         if source is None:
             source = self._sources[key] = _Source(self.requests * BURST, now)
@@ -123,8 +123,8 @@ def _put(table: OrderedDict[K, float], key: K, until: float) -> None:
         table.popitem(last=False)
 
 
-def _network(host: str) -> str | bytes:
-    """What counts as one source."""
+def source_of(host: str) -> str | bytes:
+    """What counts as one source: an IPv4 address, or the /64 of an IPv6 address."""
     if ":" not in host:
         return host
     try:

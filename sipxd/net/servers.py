@@ -395,5 +395,5 @@ class ServerTransactions:
 
 
 def _too_much(request: Request) -> Refusal:
-    seconds = RETRY_AFTER[hash(request.call_id) % len(RETRY_AFTER)]
+    seconds = RETRY_AFTER[hash(request.get("Call-ID")) % len(RETRY_AFTER)]
     return Refusal(503, "Service Unavailable", (("Retry-After", str(seconds)),))

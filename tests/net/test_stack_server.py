@@ -282,6 +282,13 @@ def test_what_is_refused_for_overload_gets_503_and_nothing_that_has_begun_is(wor
     assert world.b.stack.counts["overload_refused"] == 2
 
 
+def test_what_is_refused_for_overload_need_not_be_right(world: World) -> None:
+    wrong = datagram().replace(b"Call-ID: c1\r\n", b"")
+    world.b.stack.refuse(wrong, Flow("UDP", world.b.transport.listener, "10.0.0.1", 5060))
+    assert statuses(world) == [503]
+    assert world.b.stack.counts["receive_failed"] == 0
+
+
 def test_a_full_table_is_503_with_retry_after_but_calls_can_end(world: World) -> None:
     node = world.node("10.0.0.9", limit=4)
     node.always(200)

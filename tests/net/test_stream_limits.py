@@ -176,6 +176,19 @@ async def test_one_source_has_so_many_strangers_and_no_more(
     assert not any(raw.ended for raw in [*raws, *more])
 
 
+def test_all_addresses_of_an_ipv6_network_are_one_source(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "STRANGERS", 2)
+    node = make()
+    hosts = ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::3")
+    accepted = [node.transport.accept(host, 5060) for host in hosts]
+    assert [each is not None for each in accepted] == [True, True, False, True]
+    for each in filter(None, accepted):
+        node.transport.ended(each, "")
+        node.transport.gone(each)
+
+
 @pytest_twisted.ensureDeferred
 async def test_an_exempt_source_may_have_any_number(
     make: Make, monkeypatch: pytest.MonkeyPatch
