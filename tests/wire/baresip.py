@@ -66,7 +66,8 @@ class Baresip:
     ) -> None:
         """`answer`: ``auto``, ``manual`` or ``early`` (183 with SDP, then `accept`).
         `encryption`: ``none``, ``srtp`` (offered as RTP/AVP) or ``srtp-mand`` (RTP/SAVP).
-        `transport`: ``tcp`` or ``tls``; over TLS the certificates of `ca` are believed."""
+        `transport`: ``tcp`` or ``tls``; over TLS the certificates of `ca` are believed; by baresip
+        1.0.0, which knows no ``sip_verify_server``, all others too."""
         directory.mkdir(parents=True, exist_ok=True)
         # It opens TCP on the SIP port too and TLS on the one after it.
         self.sip_port, self.control_port = free_port(2), free_port()

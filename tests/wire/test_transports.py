@@ -138,6 +138,42 @@ def test_after_a_restart_phones_over_tcp_are_rung_over_new_connections(
     phones.are_free()
 
 
+def test_after_a_restart_phones_over_tls_are_rung_when_they_have_registered_again(
+    server: Server, pair: Callable[..., Phones], tmp_path: Path
+) -> None:
+    """A phone has no certificate by which it could be known: only it can open the connection."""
+    daemon = server.daemon
+    phones = pair("udp", "tls")
+    phones.client._connection.close()  # it is opened again when needed
+    daemon.stop()
+    daemon.start()
+    answer = phones.client.call(phones.b_name)
+    assert answer.status == 404
+    assert answer.json()["detail"] == f"No phone of {phones.b_name} is registered."
+    phones.a.dial(f"sip:{phones.b_name}@{daemon.domain}")
+    until(lambda: "SIP/2.0 404 Not Found" in phones.a.trace(), "the refusal of the call")
+    until(phones.a.has_no_call, "the call to end")
+    assert phones.b.has_no_call()
+    phones.b.stop()
+    again = Baresip(
+        tmp_path / "again",
+        phones.b_name,
+        daemon.domain,
+        registrar=server.address("tls"),
+        password=daemon.sip_password(phones.b_name),
+        answer="manual",
+        transport="tls",
+        ca=server.authority.path,
+    )
+    try:
+        phones = attrs.evolve(phones, b=again)
+        phones.bridged()
+        phones.a.hang_up()
+        phones.are_free()
+    finally:
+        again.stop()
+
+
 @pytest.mark.parametrize("wrong", ["", "name", "date", "authority"])
 def test_linphone_believes_a_right_certificate_and_no_other(
     make_daemon: Callable[..., Daemon], tmp_path: Path, wrong: str
