@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from curl import curl_call
 from daemon import TWISTD, Daemon
 from roles import answered_by, joined, picked_up
 from sipp import Phone
@@ -36,15 +36,7 @@ def test_curl_makes_the_call(fresh: Daemon, tmp_path: Path) -> None:
         b.register()
         a.start(picked_up(a), joined(a, b), hung_up())
         b.start(answered_by(b, a), pause(200), hang_up())
-        url = f"https://200:{PIN}@127.0.0.1:{fresh.web_port}/sipxconfig/rest/call/201"
-        done = subprocess.run(
-            ["curl", "--insecure", "-X", "PUT", url, "--silent", "--show-error", "--include"],
-            capture_output=True, text=True, timeout=30, check=True,
-        )  # fmt: skip
-        head, _, body = done.stdout.replace("\r", "").partition("\n\n")
-        assert head.split()[1] == "200", done.stdout
-        assert "\nlocation: /v1/calls/" in head.lower()
-        assert body == ""
+        assert curl_call(fresh, "200", "201")
         a.finish()
         b.finish()
     finally:

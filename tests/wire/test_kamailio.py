@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 import pytest
+from curl import curl_call
 from daemon import Client, Daemon, until
 from kamailio import HOST, Kamailio
 from telephones import Phones, Telephone
@@ -120,6 +121,22 @@ def test_click_to_call_by_refer_leaves_the_call_to_the_phone(phones: Phones) -> 
     phones.are_free()
 
 
+@pytest.mark.parametrize("flow", ["offer", "refer"])
+def test_curl_makes_the_call(
+    office: Office, names: tuple[str, str], phones: Phones, flow: str
+) -> None:
+    call = curl_call(office.daemon, *names, flow=flow)
+    until(phones.b.is_ringing, "the other phone to ring")
+    phones.b.accept()
+    phones.talk()
+    record = phones.client.wait_state(call, "ended" if flow == "refer" else "bridged")
+    assert record["bridged"] is not None, record
+    phones.b.hang_up()
+    phones.are_free()
+    record = phones.client.wait_state(call, "ended")
+    assert record["cause"]["code"] == 200, record
+
+
 def test_user_hangs_up_while_the_other_rings(phones: Phones) -> None:
     call = phones.client.call(phones.b_name).call
     until(phones.b.is_ringing, "the other phone to ring")
@@ -183,6 +200,34 @@ def test_calls_survive_a_restart_of_kamailio(
     again.bridged()
     again.a.hang_up()
     again.are_free()
+
+
+@pytest.mark.parametrize("office", ["trusting-udp", "challenging-udp"], indirect=True)
+@pytest.mark.parametrize("then", ["answers", "declines", "answers too late"])
+def test_kamailio_restarts_while_the_callee_rings(
+    office: Office, phones: Phones, then: str
+) -> None:
+    """Kamailio passes the response on by its Via, but not the CANCEL of what it has forgotten."""
+    call = phones.client.call(phones.b_name, flow="offer").call
+    until(phones.b.is_ringing, "the other phone to ring")
+    office.kamailio.restart()
+    match then:
+        case "answers":
+            phones.b.accept()
+            phones.talk()
+            phones.client.wait_state(call, "bridged")
+            phones.b.hang_up()
+        case "declines":
+            phones.b.hang_up()
+        case "answers too late":
+            phones.client.wait_state(call, "ended")
+            until(phones.a.has_no_call, "the user's phone to be free")
+            phones.b.accept()
+    phones.are_free()
+    cause = phones.client.wait_state(call, "ended")["cause"]
+    code = {"answers": 200, "declines": 486, "answers too late": 408}[then]
+    assert (cause["leg"], cause["code"]) == ("callee", code)
+    until(lambda: not office.daemon.metrics()["sipxd_legs_live"], "no leg to be left")
 
 
 @pytest.mark.parametrize("office", ["challenging-udp"], indirect=True)
