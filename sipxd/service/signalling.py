@@ -140,13 +140,25 @@ class Signalling:
 
     def _spawn(self, handle: ServerHandle, work: Coroutine[Any, Any, None]) -> None:
         def failed(failure: Failure) -> None:
-            error = failure.value
-            if isinstance(error, Overloaded):
-                retry = (("Retry-After", str(error.retry_after)),)
-                self._answer(handle, 503, headers=retry)
-                return
-            _log.failure("a request could not be worked on", failure)
-            self._answer(handle, 500)
+            match failure.value:
+                case Overloaded() as error:
+                    retry = (("Retry-After", str(error.retry_after)),)
+                    self._answer(handle, 503, headers=retry)
+                case CannotReplace() as error:
+                    self._answer(handle, error.status, error.reason)
+                case Loop() as error:
+                    self._answer(handle, 482, f"Loop Detected: {error}")
+                case Forbidden() as error:
+                    self._answer(handle, 403, f"Forbidden: {error.detail}")
+                case NotFound() as error:
+                    self._answer(handle, 404, f"Not Found: {error.detail}")
+                case DialogError() as error:
+                    self._answer(handle, 400, f"Bad Request: {error}")
+                case BadInput() as error:
+                    self._answer(handle, 488, f"Not Acceptable Here: {error.detail}")
+                case _:
+                    _log.failure("a request could not be worked on", failure)
+                    self._answer(handle, 500)
 
         Deferred.fromCoroutine(work).addErrback(failed)
 
@@ -188,49 +200,29 @@ class Signalling:
         number = None if replaces is not None else self._number(handle, request, caller, flow)
         if number is None and replaces is None:
             return
-        if (request.get("Max-Forwards") or "70").strip() == "0":
-            self._answer(handle, 483)
+        if self._cannot_begin(handle, request):
             return
-        if session_timer.too_small(request):
-            self._answer(handle, 422, headers=(("Min-SE", str(session_timer.MINIMUM)),))
-            return
-        try:
-            if replaces is not None:
-                self._transfers.replace(caller, replaces, request, handle, flow)
-            elif number is not None:
-                gateway = self._authentication.gateway_at(flow.host)
-                account = "" if gateway is None else gateway_account(gateway.name)
-                await self._calls.from_phone(caller, number, request, handle, flow, account=account)
-        except CannotReplace as error:
-            self._answer(handle, error.status, error.reason)
-        except Loop as error:
-            self._answer(handle, 482, f"Loop Detected: {error}")
-        except Forbidden as error:
-            self._answer(handle, 403, f"Forbidden: {error.detail}")
-        except NotFound as error:
-            self._answer(handle, 404, f"Not Found: {error.detail}")
-        except DialogError as error:
-            self._answer(handle, 400, f"Bad Request: {error}")
-        except BadInput as error:
-            self._answer(handle, 488, f"Not Acceptable Here: {error.detail}")
+        if replaces is not None:
+            self._transfers.replace(caller, replaces, request, handle, flow)
+        elif number is not None:
+            gateway = self._authentication.gateway_at(flow.host)
+            account = "" if gateway is None else gateway_account(gateway.name)
+            await self._calls.from_phone(caller, number, request, handle, flow, account=account)
 
     async def _returned(
         self, handle: ServerHandle, request: Request, runner: CallRunner, flow: Flow
     ) -> None:
+        if self._cannot_begin(handle, request):
+            return
+        self._calls.returned(runner, request, handle, flow)
+
+    def _cannot_begin(self, handle: ServerHandle, request: Request) -> bool:
+        """Whether no call can come of an INVITE, which is answered then."""
         if (request.get("Max-Forwards") or "70").strip() == "0":
             self._answer(handle, 483)
-            return
-        if session_timer.too_small(request):
+        elif session_timer.too_small(request):
             self._answer(handle, 422, headers=(("Min-SE", str(session_timer.MINIMUM)),))
-            return
-        try:
-            self._calls.returned(runner, request, handle, flow)
-        except NotFound as error:
-            self._answer(handle, 404, f"Not Found: {error.detail}")
-        except DialogError as error:
-            self._answer(handle, 400, f"Bad Request: {error}")
-        except BadInput as error:
-            self._answer(handle, 488, f"Not Acceptable Here: {error.detail}")
+        return handle.answered
 
     def _number(
         self, handle: ServerHandle, request: Request, caller: User, flow: Flow
