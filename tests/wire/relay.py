@@ -25,8 +25,18 @@ class Relay:
     passes.  ``fates`` counts what became of the datagrams.
     """
 
-    def __init__(self, client: Address, server: Address, seed: int, host: str) -> None:
+    def __init__(
+        self,
+        client: Address,
+        server: Address,
+        seed: int,
+        host: str,
+        *,
+        repeated: float = REPEATED,
+        held_back: float = HELD_BACK,
+    ) -> None:
         self._chance = random.Random(seed)
+        self._repeated, self._held_back = repeated, held_back
         self._front, self._back = (_bound(host) for _ in range(2))
         name = self._front.getsockname()
         self.peer = f"{name[0]}:{name[1]}"
@@ -67,14 +77,14 @@ class Relay:
         chance = self._chance.random() if self.bad else 1.0
         if chance < LOSS:
             self.fates["lost"] += 1
-        elif chance < LOSS + HELD_BACK:
+        elif chance < LOSS + self._held_back:
             self.fates["held back"] += 1
             due = time.monotonic() + self._chance.uniform(*DELAY)
             heapq.heappush(self._waiting, (due, next(self._serial), source, data))
         else:
             self.fates["passed"] += 1
             self._send(source, data)
-            if chance < LOSS + HELD_BACK + REPEATED:
+            if chance < LOSS + self._held_back + self._repeated:
                 self.fates["repeated"] += 1
                 self._send(source, data)
 
