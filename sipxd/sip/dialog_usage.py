@@ -14,6 +14,7 @@ RFC 3261 sections 12 and 15, RFC 5057.  `sipxd.sip.peer_requests` adds what the 
     UP        BYE received                           GONE
     ENDING    ACK for our 2xx, or none in 64*T1      ENDING, BYE sent
     ENDING    BYE received before ours was sent      GONE
+    ENDING    no way for our BYE                     ENDING, BYE sent again later
     ENDING    final response to BYE, or none         GONE
 
 After the end there are only ACKs for a 2xx that comes late.
@@ -42,6 +43,7 @@ from sipxd.sip.leg import (
     SendCancel,
     SendRequest,
     SendResponse,
+    StartTimer,
     StopTimer,
 )
 from sipxd.sip.leg_media import LegMedia
@@ -55,6 +57,8 @@ SUPPORTED = "timer, replaces, norefersub"
 """Option tags of what is always known; 100rel depends on the request."""
 SESSION_TIMERS = ("glare", "held", "refresh", "expire")
 """Timers of a leg that is up; "2xx" and "ack" go on until our 2xx is acknowledged."""
+BYE_AGAIN = 5
+"""How often a BYE that finds no way is tried again, after 1, 2, 4 ... seconds."""
 _KEPT_ACKS = 2
 """The ACK of one INVITE may be lost while the next INVITE is on its way already."""
 
@@ -93,7 +97,9 @@ class DialogUsage(abc.ABC):
         self._waiting: dict[str, Request] = {}
         """The peer's requests that have no final response, by key."""
         self._farewell: tuple[Header, ...] = ()
-        """The headers of a BYE that waits for an ACK."""
+        """The headers of our BYE: it may have to wait for an ACK, or for a connection."""
+        self._byes = 0
+        """How often no way was found for our BYE."""
         self._bye: str | None = None
         """Key of our BYE."""
         self._relays: set[str] = set()
@@ -114,14 +120,24 @@ class DialogUsage(abc.ABC):
         self.state = LegState.ENDING
         out = [*self._settle_owed_ack(), *self._refuse_waiting()]
         out += [StopTimer(name) for name in SESSION_TIMERS]
-        if self._accepted is not None:
-            self._farewell = headers
-            return out
-        return [*out, self._send_bye(headers)]
+        self._farewell = headers
+        return out if self._accepted is not None else [*out, self._send_bye()]
 
-    def _send_bye(self, headers: tuple[Header, ...]) -> SendRequest:
+    def _send_bye(self) -> SendRequest:
         self._bye = self._key("bye")
-        return self._send("BYE", self._bye, headers=headers)
+        return self._send("BYE", self._bye, headers=self._farewell)
+
+    def _bye_failed(self, status: int) -> list[Output]:
+        """No answer came, or (503) no way led to the peer: a connection may be there again soon."""
+        if status != 503 or self._byes == BYE_AGAIN:
+            return self._gone()
+        self._bye = None
+        self._byes += 1
+        return [StartTimer("bye", 2.0 ** (self._byes - 1))]
+
+    def _bye_again(self) -> list[Output]:
+        waits = self.state is LegState.ENDING and self._bye is None and self._byes > 0
+        return [self._send_bye()] if waits else []
 
     def _end(self, status: int, sentence: str) -> list[Output]:
         """End the leg on our own account, with BYE."""
@@ -142,7 +158,7 @@ class DialogUsage(abc.ABC):
             return []
         self.state = LegState.GONE
         self._accepted = None
-        out: list[Output] = [StopTimer(name) for name in ("2xx", "ack", *SESSION_TIMERS)]
+        out: list[Output] = [StopTimer(name) for name in ("2xx", "ack", "bye", *SESSION_TIMERS)]
         if self._reinvite is not None:
             # A 2xx is still acknowledged, and a peer that gives no answer is not waited for.
             out.append(SendCancel(self._reinvite))
@@ -174,7 +190,7 @@ class DialogUsage(abc.ABC):
             return []
         self._accepted = None
         if self.state is LegState.ENDING:
-            return [StopTimer("2xx"), self._send_bye(self._farewell)]
+            return [StopTimer("2xx"), self._send_bye()]
         return [StopTimer("2xx"), *self._end(408, "The answer was never acknowledged.")]
 
     # -- the ACKs that we send -----------------------------------------------------------------

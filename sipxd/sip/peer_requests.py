@@ -105,7 +105,7 @@ class PeerRequests(ReferralUsage):
         self._accepted = None
         out: list[Output] = [StopTimer("2xx"), StopTimer("ack")]
         if self.state is LegState.ENDING:
-            return [*out, self._send_bye(self._farewell)]
+            return [*out, self._send_bye()]
         return effects_first([*out, *self._acknowledged(request.sdp), *self._go_on()])
 
     def _acknowledged(self, sdp: bytes | None) -> list[Event]:

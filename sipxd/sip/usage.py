@@ -101,7 +101,7 @@ class InviteUsage(PeerRequests):
         """A request of ours got no response (408) or could not be sent (503)."""
         lost = "The phone does not respond."
         if key == self._bye:
-            return self._gone()
+            return self._bye_failed(status)
         if key == self._reinvite:
             self._reinvite = None
             self.media.refused()
@@ -122,6 +122,8 @@ class InviteUsage(PeerRequests):
                 return self._repeat_2xx()
             case "ack":
                 return self._never_acknowledged()
+            case "bye":
+                return self._bye_again()
             case "held":
                 return self._held_too_long()
             case "glare":

@@ -326,7 +326,7 @@ class Storm:
         """Hang up, let every request of ours fail and every timer run out."""
         self.note(self.leg.hang_up())
         for _ in range(4):
-            for name in sorted(self.timers & {"2xx", "ack"}):
+            for name in sorted(self.timers & {"2xx", "ack", "bye"}):
                 self.step(("timer", name))
             for key in sorted(self.open):
                 self.open.discard(key)

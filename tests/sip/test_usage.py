@@ -21,6 +21,7 @@ from legkit import (
     up_uas,
 )
 
+from sipxd.sip.dialog_usage import BYE_AGAIN
 from sipxd.sip.leg import (
     Answered,
     Ended,
@@ -682,6 +683,31 @@ def test_whatever_answers_the_bye_the_leg_is_gone(status: int) -> None:
     assert leg.receive_response(bye.key, reply(bye.request, 100)) == []
     assert leg.receive_response(bye.key, reply(bye.request, status))[-1] == Gone()
     assert leg.receive_response(bye.key, reply(bye.request, status)) == []
+
+
+def test_a_bye_that_finds_no_way_is_sent_again_for_half_a_minute() -> None:
+    leg, _ = up_uac()
+    bye = request_of(leg.hang_up((("Reason", "x"),)), "BYE")
+    waits = []
+    for _ in range(BYE_AGAIN):
+        (wait,) = leg.request_failed(bye.key, 503)
+        assert isinstance(wait, StartTimer)
+        waits.append(wait.seconds)
+        again = request_of(leg.timer(wait.name), "BYE")
+        assert again.request.get("Reason") == "x"
+        assert again.request.cseq[0] == bye.request.cseq[0] + 1
+        bye = again
+    assert waits == [1, 2, 4, 8, 16]
+    assert leg.request_failed(bye.key, 503)[-1] == Gone()
+
+
+def test_a_bye_of_the_peer_ends_the_waiting_for_a_way() -> None:
+    leg, peer = up_uac()
+    bye = request_of(leg.hang_up(), "BYE")
+    leg.request_failed(bye.key, 503)
+    out = peer.send("BYE")
+    assert status_of(out) == 200 and out[-1] == Gone()
+    assert leg.timer("bye") == []
 
 
 def test_a_bye_is_answered_and_told() -> None:
