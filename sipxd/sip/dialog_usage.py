@@ -57,7 +57,7 @@ SUPPORTED = "timer, replaces, norefersub"
 """Option tags of what is always known; 100rel depends on the request."""
 SESSION_TIMERS = ("glare", "held", "refresh", "expire")
 """Timers of a leg that is up; "2xx" and "ack" go on until our 2xx is acknowledged."""
-BYE_AGAIN = 5
+BYE_AGAIN = 4
 """How often a BYE that finds no way is tried again, after 1, 2, 4 ... seconds."""
 _KEPT_ACKS = 2
 """The ACK of one INVITE may be lost while the next INVITE is on its way already."""

@@ -33,7 +33,7 @@ def test_mutated_messages_leave_nothing_behind(tmp_path: Path) -> None:
         with Fuzz(daemon, make_phone(daemon), SEED) as fuzz:
             memory, descriptors = daemon.rss(), _descriptors(daemon)
             fuzz.run(DATAGRAMS, STREAMS)
-            until(lambda: _calls(daemon) == 0, "all calls to end", 45, every=1)
+            until(lambda: _calls(daemon) == 0, "all calls to end", 100, every=1)
         assert daemon.metrics()['sipxd_calls_ended_total{result="bridged"}'] > 5
         assert daemon.rss() - memory < GROWTH
         assert _descriptors(daemon) <= descriptors + DESCRIPTORS
