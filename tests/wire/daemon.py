@@ -270,7 +270,7 @@ class Daemon:
 
         try:
             # Not more often: questions use memory too, and one test measures that.
-            until(idle, "the daemon to be idle", 70, every=1)
+            until(idle, "the daemon to be idle", 90, every=1)
         except AssertionError:
             raise AssertionError(f"left open after 70 s: {left}") from None
 

@@ -354,7 +354,7 @@ def make_phone(daemon: Daemon) -> Phone:
 def wait_until_idle(daemon: Daemon) -> None:
     """Wait until nothing of any call is left: 64*T1 for the last 2xx that is not acknowledged, and
     as long again for its BYE."""
-    until(lambda: not daemon.left_open(), "nothing to be left open", 90, every=1)
+    until(lambda: not daemon.left_open(), "nothing to be left open", 120, every=1)
 
 
 def main() -> None:
