@@ -58,6 +58,18 @@ class Conflict(SipxdError):
     kind = "conflict"
 
 
+class PreconditionFailed(SipxdError):
+    """Somebody else has changed it since it was read (HTTP 412)."""
+
+    kind = "precondition-failed"
+
+
+class Unprocessable(SipxdError):
+    """What shall be stored is readable and contradicts itself (HTTP 422, sipXcom contract 3.4)."""
+
+    kind = "unprocessable"
+
+
 class RetryLater(SipxdError):
     """Refused for now; ``retry_after`` is in seconds."""
 

@@ -25,3 +25,5 @@ class User:
     enabled: bool = True
     flow: str = ""
     """How his click-to-calls are set up (`sipxd.call.record.ClickFlow`); empty: as configured."""
+    voicemail: bool = True
+    """Whether calls for him may end in a voicemail box, where there is one."""

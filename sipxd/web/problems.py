@@ -31,6 +31,8 @@ KINDS = {
     "forbidden": (403, "Not allowed"),
     "not-found": (404, "Not found"),
     "conflict": (409, "Conflict with what is stored"),
+    "precondition-failed": (412, "Changed meanwhile"),
+    "unprocessable": (422, "The values contradict each other"),
     "too-many-guesses": (429, "Too many wrong passwords"),
     "too-many-calls": (429, "Too many calls"),
     "overloaded": (503, "Overloaded"),

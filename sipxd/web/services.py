@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from sipxd.call.record import CallRecord
+from sipxd.directory.call_group import CallGroup
+from sipxd.directory.forwarding import Forwarding
+from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
 
 
@@ -43,6 +47,75 @@ class Calls(Protocol):
         self, *, user: str | None, before: str | None, limit: int
     ) -> list[CallRecord]:
         """Records older than the call ``before``, newest first; ``None``: of all users."""
+
+
+class Forwardings(Protocol):
+    """What users want done with the calls for them. Reads look into memory."""
+
+    @property
+    def default_timer(self) -> int:
+        """Seconds that the phones of a user ring who has set no time."""
+
+    def of(self, user: User) -> Forwarding:
+        """What is stored of ``user``; the settings of a new user where nothing is."""
+
+    def has_voicemail(self, user: User) -> bool:
+        """Whether a call for ``user`` may end in a voicemail box."""
+
+    async def change(
+        self,
+        user: User,
+        make: Callable[[Forwarding], Forwarding],
+        *,
+        if_version: int | None = None,
+    ) -> Forwarding:
+        """Store what ``make`` makes of the present settings, whole or not at all.
+
+        It holds for the next call, and is committed when this returns.  ``if_version``: only where
+        nobody has changed them since that version was read.  Raises BadInput (a rule is broken, a
+        schedule is not his, users would forward in a circle), Forbidden (his dial policy),
+        PreconditionFailed, Overloaded; ``field`` is like ``rings[2].number``.
+        """
+
+    def schedules_of(self, user: User) -> list[Schedule]:
+        """The schedules that his rings may use: his own, then those of his groups, by name each."""
+
+    async def add_schedule(
+        self, user: User, name: str, description: str, periods: Sequence[Period]
+    ) -> Schedule:
+        """Make a schedule of his own. Raises Unprocessable (``field`` names the member)."""
+
+    async def change_schedule(
+        self, user: User, schedule_id: int, name: str, description: str, periods: Sequence[Period]
+    ) -> Schedule:
+        """Replace one of his own. Raises NotFound where it is not his, Unprocessable."""
+
+    async def delete_schedule(self, user: User, schedule_id: int) -> None:
+        """Delete one of his own; what used it holds always from now on. Raises NotFound."""
+
+
+class CallGroups(Protocol):
+    """The hunt groups."""
+
+    def all(self) -> list[CallGroup]:
+        """Every group, ordered by extension."""
+
+    def get(self, group_id: int) -> CallGroup:
+        """Raises NotFound."""
+
+    async def add(self, new: CallGroup) -> CallGroup:
+        """Make a group (its id and version are ignored).
+
+        Raises BadInput (a rule is broken, a member does not exist, a circle), Conflict (a name is
+        taken), Overloaded.
+        """
+
+    async def replace(self, group: CallGroup, *, if_version: int | None = None) -> CallGroup:
+        """Replace the group with the id of ``group``. Raises as ``add``, NotFound,
+        PreconditionFailed."""
+
+    async def delete(self, group_id: int, *, if_version: int | None = None) -> None:
+        """Raises NotFound, PreconditionFailed."""
 
 
 class Configured(Protocol):
