@@ -81,6 +81,8 @@ class CallRecord:
     """The two phones did not agree on media after two rounds; the call was kept."""
     flow: ClickFlow | None = None
     """Of a click-to-call: the flow that was asked for, then the one that it came to."""
+    reached: str = ""
+    """The user or the number that answered; empty: nobody has."""
 
 
 @attrs.frozen

@@ -40,6 +40,11 @@ def _profile(command: _Command) -> _Command:
             callback=lambda _ctx, _parameter, flow: "" if flow == _AS_CONFIGURED else flow,
             help=f"How his click-to-calls are set up; {_AS_CONFIGURED}: as [call] flow says.",
         ),
+        click.option(
+            "--voicemail/--no-voicemail",
+            default=None,
+            help="Whether calls for him may end in a voicemail box, where there is one.",
+        ),
         click.option("--email", metavar="E", help="Mail address."),
         click.option("--last-name", metavar="L"),
         click.option("--first-name", metavar="F"),
@@ -173,7 +178,11 @@ def show(config: Config, name: str, as_json: bool) -> None:
 
 
 def _marks(shown: dict[str, Any]) -> str:
-    marks = {"administrator": shown["admin"], "disabled": not shown["enabled"]}
+    marks = {
+        "administrator": shown["admin"],
+        "disabled": not shown["enabled"],
+        "no voicemail": not shown["voicemail"],
+    }
     return ", ".join(mark for mark, holds in marks.items() if holds)
 
 

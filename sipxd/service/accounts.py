@@ -128,6 +128,7 @@ class NewUser:
     admin: bool = False
     enabled: bool = True
     flow: str = attrs.field(default="", validator=_check_flow)
+    voicemail: bool = True
     pin: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
     sip_password: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
 
@@ -150,6 +151,7 @@ class UserChange:
     admin: bool | None = None
     enabled: bool | None = None
     flow: str | None = None
+    voicemail: bool | None = None
     pin: str | None = attrs.field(default=None, repr=False)
     sip_password: str | None = attrs.field(default=None, repr=False)
 
@@ -236,6 +238,7 @@ def _prepare(vault: Vault, new: NewUser) -> tuple[StoredUser, Generated]:
         admin=new.admin,
         enabled=new.enabled,
         flow=new.flow,
+        voicemail=new.voicemail,
     )
     generated = Generated(
         pin if new.pin is None else None, sip_password if new.sip_password is None else None

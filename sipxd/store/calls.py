@@ -127,6 +127,7 @@ def _row(record: CallRecord) -> dict[str, Any]:
         "cause_sentence": cause.sentence if cause else None,
         "media_mismatch": record.media_mismatch,
         "flow": str(record.flow) if record.flow else None,
+        "reached": record.reached,
     }
 
 
@@ -148,6 +149,7 @@ def _record(row: Any) -> CallRecord:
         cause=cause,
         media_mismatch=row.media_mismatch,
         flow=ClickFlow(row.flow) if row.flow is not None else None,
+        reached=row.reached,
     )
 
 

@@ -30,6 +30,7 @@ users = sa.Table(
     sa.Column("pin_hash", sa.Text, nullable=False),  # argon2id
     sa.Column("sip_password", sa.LargeBinary, nullable=False),  # sealed by the vault
     sa.Column("flow", sa.Text, nullable=False, server_default=""),  # empty: as configured
+    sa.Column("voicemail", sa.Boolean, nullable=False, server_default=sa.true()),
     sqlite_autoincrement=True,  # the id of a deleted user is never given to another
 )
 
@@ -59,6 +60,47 @@ bindings = sa.Table(
     sa.Column("data", sa.Text, nullable=False),  # JSON of the registrar's Binding
 )
 
+# What a user has never set is not here.
+forwardings = sa.Table(
+    "forwardings",
+    metadata,
+    sa.Column(
+        "user_id",
+        sa.ForeignKey("users.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the Forwarding without its version
+)
+
+# Of a user or of a user group: one of the two is null.
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE")),
+    sa.Column("group_name", sa.Text),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("periods", sa.Text, nullable=False),  # JSON list
+    sa.UniqueConstraint("user_id", "name"),
+    sa.UniqueConstraint("group_name", "name"),
+    sqlite_autoincrement=True,  # a ring may not come by another schedule than it was given
+)
+
+call_groups = sa.Table(
+    "call_groups",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("extension", sa.Text, nullable=False, unique=True),
+    sa.Column("did", sa.Text, nullable=False),  # empty: none
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the rest of the CallGroup
+    sqlite_autoincrement=True,
+)
+
 # No foreign key to users: the record of a call outlives its user.
 calls = sa.Table(
     "calls",
@@ -78,6 +120,7 @@ calls = sa.Table(
     sa.Column("cause_sentence", sa.Text),
     sa.Column("media_mismatch", sa.Boolean, nullable=False),
     sa.Column("flow", sa.Text),
+    sa.Column("reached", sa.Text, nullable=False, server_default=""),
     sa.Index(None, "started", "id"),
     sa.Index(None, "user_name", "started", "id"),
 )

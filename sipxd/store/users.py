@@ -82,6 +82,7 @@ def _row(stored: StoredUser) -> dict[str, Any]:
         "pin_hash": stored.pin_hash,
         "sip_password": stored.sip_password,
         "flow": user.flow,
+        "voicemail": user.voicemail,
     }
 
 
@@ -147,6 +148,7 @@ def _load(connection: sa.Connection, user_id: int | None) -> list[StoredUser]:
                 admin=row.admin,
                 enabled=row.enabled,
                 flow=row.flow,
+                voicemail=row.voicemail,
             ),
             pin_hash=row.pin_hash,
             sip_password=row.sip_password,

@@ -94,6 +94,7 @@ def test_every_option_of_add_is_kept(sipxd: Sipxd, initialised: Path) -> None:
         "admin": True,
         "enabled": True,
         "flow": "",
+        "voicemail": True,
     }
 
 
@@ -117,6 +118,17 @@ def test_the_flow_of_a_user_is_set_shown_and_taken_back(sipxd: Sipxd, initialise
     refused = sipxd("user", "set", "200", "--flow", "magic")
     assert refused.exit_code == 2
     assert all(flow in refused.output for flow in ("offer", "offerless", "refer", "auto"))
+
+
+def test_voicemail_is_taken_away_shown_and_given_back(sipxd: Sipxd, initialised: Path) -> None:
+    assert sipxd("user", "add", "200", "--no-voicemail").exit_code == 0
+    assert not stored(initialised, "200").user.voicemail
+    assert "no voicemail" in sipxd("user", "show", "200").output
+    sipxd("user", "set", "200", "--last-name", "Bee")
+    assert not stored(initialised, "200").user.voicemail
+    assert sipxd("user", "set", "200", "--voicemail").exit_code == 0
+    assert stored(initialised, "200").user.voicemail
+    assert "voicemail" not in sipxd("user", "show", "200").output
 
 
 def test_permissions_are_granted_shown_and_taken_away(sipxd: Sipxd, initialised: Path) -> None:

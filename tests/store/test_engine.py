@@ -83,8 +83,9 @@ def test_a_database_of_the_first_release_keeps_its_users_and_calls(path: Path) -
     with engine.begin() as connection:
         (stored,) = users.every(connection)
         assert (stored.user.id, stored.user.name, stored.user.flow) == (7, "200", "")
+        assert stored.user.voicemail
         record = calls.find(connection, "c1")
-        assert record is not None and record.flow is None
+        assert record is not None and (record.flow, record.reached) == (None, "")
     engine.dispose()
 
 

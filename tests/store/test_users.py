@@ -40,6 +40,7 @@ ANN = StoredUser(
         permissions=frozenset({"sip-address", "international"}),
         admin=True,
         enabled=False,
+        voicemail=False,
     ),
     "$argon2id$...",
     b"\x00sealed\xff",
