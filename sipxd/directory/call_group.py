@@ -46,3 +46,18 @@ class CallGroup:
     def names(self) -> tuple[str, ...]:
         """Everything that a caller may dial to reach it."""
         return tuple(dict.fromkeys(name for name in (self.extension, self.name, self.did) if name))
+
+
+def renamed(group: CallGroup, old: str, new: str | None) -> CallGroup:
+    """``group`` once its member ``old`` is called ``new``, or has left it (None).
+
+    The version rises; a group that he is no member of comes back itself.
+    """
+    if all(member.user != old for member in group.members):
+        return group
+    members = tuple(
+        attrs.evolve(member, user=new or "") if member.user == old else member
+        for member in group.members
+        if member.user != old or new is not None
+    )
+    return attrs.evolve(group, members=members, version=group.version + 1)

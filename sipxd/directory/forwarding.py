@@ -111,6 +111,20 @@ class Forwarding:
     time_zone: str = ""
     """As in ``Europe/Berlin``; empty: as configured."""
 
+    def without_schedule(self, schedule_id: int) -> Forwarding:
+        """What is left where that schedule is gone: whatever used it holds always."""
+        return attrs.evolve(
+            self,
+            rings=tuple(
+                attrs.evolve(ring, schedule=None) if ring.schedule == schedule_id else ring
+                for ring in self.rings
+            ),
+            rules=tuple(
+                attrs.evolve(rule, schedule=None) if rule.schedule == schedule_id else rule
+                for rule in self.rules
+            ),
+        )
+
     def is_undisturbed(self, now: float) -> bool:
         """Whether his phones shall be silent at ``now`` (seconds since the epoch)."""
         until = self.do_not_disturb_until

@@ -17,7 +17,8 @@ MINUTES = 24 * 60
 MAX_PERIODS = 100
 MAX_NAME = 255
 
-_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]{0,255}+")
+# Half a surrogate pair is no character: no database would take it.
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,255}+")
 
 
 class BadSchedule(ValueError):

@@ -8,6 +8,7 @@ path of a call reads the database.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -18,7 +19,7 @@ from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound, Unauthorized
 from sipxd.service.logins import WRONG, Logins
 from sipxd.service.vault import MAX_SECRET, Vault, generate_password, generate_pin, hash_pin
-from sipxd.store import users
+from sipxd.store import call_groups, users
 from sipxd.store.store import Store
 from sipxd.store.users import StoredUser
 
@@ -39,13 +40,18 @@ _EMAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,189}")
 # -- rules ---------------------------------------------------------------------------------------
 
 
-def _check_name(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+def check_name(what: str, value: str, field: str) -> None:
+    """Raise BadInput unless ``value`` may be the name of a user or a hunt group."""
     if not _NAME.fullmatch(value):
         raise BadInput(
-            f"the user name {value[:80]!r} must have 1 to {MAX_NAME} characters "
+            f"the {what} {value[:80]!r} must have 1 to {MAX_NAME} characters "
             "of A-Z a-z 0-9 - _ . ! ~ * ' +",
-            field=attribute.name,
+            field=field,
         )
+
+
+def _check_name(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    check_name("user name", value, attribute.name)
 
 
 def _check_aliases(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
@@ -54,12 +60,7 @@ def _check_aliases(_: object, attribute: attrs.Attribute[Any], value: tuple[str,
             f"a user may have {MAX_ALIASES} aliases, all different", field=attribute.name
         )
     for alias in value:
-        if not _NAME.fullmatch(alias):
-            raise BadInput(
-                f"the alias {alias[:80]!r} must have 1 to {MAX_NAME} characters "
-                "of A-Z a-z 0-9 - _ . ! ~ * ' +",
-                field=attribute.name,
-            )
+        check_name("alias", alias, attribute.name)
 
 
 def _check_text(_: object, attribute: attrs.Attribute[str], value: str) -> None:
@@ -176,16 +177,24 @@ def create_user(
 
 
 def change_user(connection: sa.Connection, vault: Vault, name: str, change: UserChange) -> User:
-    """Change the user with this name or alias. Raises NotFound, BadInput, Conflict, Forbidden."""
+    """Change the user with this name or alias. Raises NotFound, BadInput, Conflict, Forbidden.
+
+    Under a new name he keeps his places in hunt groups.  Numbers that others have set stay as they
+    are: a number is not a person.
+    """
     return _apply(connection, vault, name, change, _hashed(change)).user
 
 
 def delete_user(connection: sa.Connection, name: str) -> User:
-    """Delete the user with this name or alias. Raises NotFound; Forbidden for superadmin."""
+    """Delete the user with this name or alias. Raises NotFound; Forbidden for superadmin.
+
+    He leaves his hunt groups; his forwarding and his schedules go with him.
+    """
     user = _existing(connection, name).user
     if user.name == SUPERADMIN:
         raise Forbidden(f"{SUPERADMIN} cannot be deleted", field="name")
     users.delete(connection, user.id)
+    call_groups.rename_member(connection, user.name, None)
     return user
 
 
@@ -277,6 +286,8 @@ def _apply(
     sealed = old.sip_password if change.sip_password is None else vault.seal(change.sip_password)
     stored = StoredUser(new, pin_hash or old.pin_hash, sealed)
     users.update(connection, stored)
+    if new.name != user.name:
+        call_groups.rename_member(connection, user.name, new.name)
     return stored
 
 
@@ -299,6 +310,7 @@ class Accounts:
         self._accounts: dict[int, _Account] = {}
         self._by_name: dict[str, _Account] = {}  # names and aliases
         self._logins = Logins(reactor)
+        self._observers: list[Callable[[User, User | None], None]] = []
 
     @classmethod
     async def load(cls, store: Store, vault: Vault, reactor: Any) -> Accounts:
@@ -332,6 +344,13 @@ class Accounts:
         """All users, ordered by name."""
         return sorted((each.user for each in self._accounts.values()), key=lambda user: user.name)
 
+    def observe(self, observer: Callable[[User, User | None], None]) -> None:
+        """``observer`` is told the user before and after each change; None: he was deleted.
+
+        It is told after the commit, in the order of commits.
+        """
+        self._observers.append(observer)
+
     # -- changes ----------------------------------------------------------------------------------
 
     async def add(self, request: NewUser) -> tuple[User, Generated]:
@@ -350,8 +369,9 @@ class Accounts:
             "user.change",
             lambda connection: _apply(connection, self._vault, name, change, pin_hash),
         )
-        self._forget(stored.user.id)
+        before = self._forget(stored.user.id)
         self._keep(stored)
+        self._tell(before, stored.user)
         return stored.user
 
     async def delete(self, name: str) -> User:
@@ -359,8 +379,13 @@ class Accounts:
         user = await self._store.write(
             "user.delete", lambda connection: delete_user(connection, name)
         )
-        self._forget(user.id)
+        self._tell(self._forget(user.id), None)
         return user
+
+    def _tell(self, before: User | None, after: User | None) -> None:
+        if before is not None:
+            for observer in self._observers:
+                observer(before, after)
 
     def _keep(self, stored: StoredUser) -> None:
         account = _Account(stored.user, stored.pin_hash, self._vault.unseal(stored.sip_password))
@@ -368,11 +393,13 @@ class Accounts:
         for name in (stored.user.name, *stored.user.aliases):
             self._by_name[name] = account
 
-    def _forget(self, user_id: int) -> None:
+    def _forget(self, user_id: int) -> User | None:
         account = self._accounts.pop(user_id, None)
-        if account is not None:
-            for name in (account.user.name, *account.user.aliases):
-                del self._by_name[name]
+        if account is None:
+            return None
+        for name in (account.user.name, *account.user.aliases):
+            del self._by_name[name]
+        return account.user
 
     async def authenticate(self, name: str, pin: str, source: str) -> User:
         """The user with this name or alias, whose PIN this is; ``source`` is the peer's address.

@@ -13,7 +13,8 @@ import msgspec
 import sqlalchemy as sa
 
 from sipxd.directory.user import User
-from sipxd.errors import Conflict, NotFound
+from sipxd.errors import NotFound
+from sipxd.store.names import refuse_taken
 from sipxd.store.schema import memberships, names, users
 
 
@@ -29,7 +30,7 @@ class StoredUser:
 def add(connection: sa.Connection, new: StoredUser) -> User:
     """Insert the user and give him back with his id (that of ``new`` is ignored).
 
-    Raises Conflict when the name or an alias belongs to another user.
+    Raises Conflict when the name or an alias belongs to another user or a hunt group.
     """
     _refuse_taken(connection, new.user, own_id=None)
     user_id = connection.scalar(sa.insert(users).values(_row(new)).returning(users.c.id))
@@ -42,7 +43,7 @@ def add(connection: sa.Connection, new: StoredUser) -> User:
 def update(connection: sa.Connection, stored: StoredUser) -> None:
     """Replace everything of the user with the id ``stored.user.id``.
 
-    Raises NotFound when there is none, Conflict when a name belongs to another user.
+    Raises NotFound when there is none, Conflict when a name belongs to another user or hunt group.
     """
     user_id = stored.user.id
     _refuse_taken(connection, stored.user, own_id=user_id)
@@ -55,7 +56,7 @@ def update(connection: sa.Connection, stored: StoredUser) -> None:
 
 
 def delete(connection: sa.Connection, user_id: int) -> bool:
-    """Delete the user, his names and his registrations; False when there is none."""
+    """Delete the user and whatever is his alone; False when there is none."""
     return bool(connection.execute(sa.delete(users).where(users.c.id == user_id)).rowcount)
 
 
@@ -87,17 +88,8 @@ def _row(stored: StoredUser) -> dict[str, Any]:
 
 
 def _refuse_taken(connection: sa.Connection, user: User, own_id: int | None) -> None:
-    wanted = (user.name, *user.aliases)
-    query = sa.select(names.c.name).where(names.c.name.in_(wanted))
-    if own_id is not None:
-        query = query.where(names.c.user_id != own_id)
-    taken = sorted(connection.scalars(query))
-    if taken:
-        field = "name" if user.name in taken else "aliases"
-        raise Conflict(
-            f"{', '.join(taken)} is already the name or alias of another user; choose another",
-            field=field,
-        )
+    wanted = [(user.name, "name"), *((alias, "aliases") for alias in user.aliases)]
+    refuse_taken(connection, wanted, user_id=own_id)
 
 
 def _write_names(connection: sa.Connection, user: User) -> None:
