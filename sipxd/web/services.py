@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from sipxd.call.record import CallRecord
+from sipxd.call.rehearsal import Rehearsal
 from sipxd.directory.call_group import CallGroup
 from sipxd.directory.forwarding import Forwarding
 from sipxd.directory.schedule import Period, Schedule
@@ -116,6 +117,16 @@ class CallGroups(Protocol):
 
     async def delete(self, group_id: int, *, if_version: int | None = None) -> None:
         """Raises NotFound, PreconditionFailed."""
+
+
+class Rehearsals(Protocol):
+    """What would become of a call, without ringing anybody."""
+
+    async def rehearse(self, user: User, caller: str | None, at: float | None) -> Rehearsal:
+        """A call for ``user`` from ``caller`` (None: an unknown one) at ``at`` (None: now).
+
+        Raises BadInput where ``caller`` (field ``from``) or ``at`` cannot be.
+        """
 
 
 class Configured(Protocol):
