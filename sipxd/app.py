@@ -21,6 +21,7 @@ from sipxd import metrics
 from sipxd.call.effects import Target
 from sipxd.config import Config
 from sipxd.config_values import ListenAddress
+from sipxd.directory.user import User
 from sipxd.errors import ConfigError
 from sipxd.net.guard import Guard
 from sipxd.net.listeners import Listeners
@@ -32,13 +33,16 @@ from sipxd.service.accounts import Accounts
 from sipxd.service.admin import AdminSocket
 from sipxd.service.authentication import Authentication
 from sipxd.service.authorizers import Authorizers
+from sipxd.service.call_groups import CallGroups
 from sipxd.service.calls import Calls
 from sipxd.service.commands import make_commands
 from sipxd.service.destinations import Destinations
+from sipxd.service.forwardings import Forwardings
 from sipxd.service.gateways import Gateways
 from sipxd.service.keepalive import NatKeepalive
 from sipxd.service.live import LiveCalls
 from sipxd.service.phones import Phones
+from sipxd.service.plans import Plans
 from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
 from sipxd.service.signalling import Signalling
@@ -131,6 +135,8 @@ class App(MultiService):
     accounts: Accounts
     registrations: Registrations
     phones: Phones
+    call_groups: CallGroups
+    forwardings: Forwardings
     table: LiveCalls
     calls: Calls
     stack: SipStack
@@ -175,6 +181,17 @@ class App(MultiService):
         await self.registrations.load()
         self.phones = Phones(self.store)
         await self.phones.load()
+        self.call_groups = CallGroups(self.store, self.accounts, config.domain)
+        await self.call_groups.load()
+        self.forwardings = Forwardings(
+            self.store,
+            self.accounts,
+            self.call_groups,
+            permit=self._permit,
+            default_timer=config.call.ring_timeout,
+            has_voicemail_service=bool(config.voicemail.uri),
+        )
+        await self.forwardings.load()
         self.timers = TimerQueue(reactor)
         self._opened.append(self.timers.stop)
         self._start_sip()
@@ -188,7 +205,16 @@ class App(MultiService):
             _log.warn("{count} calls had not ended when sipxd stopped last time", count=lost)
         self.gateways.start(self.stack, self.locator)
         self._opened.append(self.gateways.stop)
-        site = build_site(config, self.accounts, self.calls, lambda: self._ready, reactor=reactor)
+        site = build_site(
+            config,
+            self.accounts,
+            self.calls,
+            self.forwardings,
+            self.call_groups,
+            None,
+            lambda: self._ready,
+            reactor=reactor,
+        )
         for address in config.web.addresses:
             factory = TLSMemoryBIOFactory(context, False, site)
             self.web_ports.append(self._listen(address, factory, "[web] listen"))
@@ -197,6 +223,9 @@ class App(MultiService):
         if config.web.metrics_address is not None:
             self._start_metrics(config.web.metrics_address)
         self._opened.append(self.calls.close)
+
+    def _permit(self, user: User, number: str) -> None:
+        self.calls.destinations.permit(user, number)
 
     def _start_sip(self) -> None:
         config = self.config
@@ -218,8 +247,15 @@ class App(MultiService):
             session_expires=config.call.session_expires,
             authorizer=authorizers.of,
         )
+        plans = Plans(
+            self.accounts,
+            self.forwardings,
+            self.call_groups,
+            time_zone=config.call.time_zone,
+            is_holiday=self.forwardings.holidays.is_holiday,
+        )
         destinations = Destinations(
-            config, self.accounts, self.registrations, self.gateways.is_well
+            config, self.accounts, self.registrations, plans, self.gateways.is_well
         )
         self.calls = Calls(config, destinations, self.store, self.table, self.timers)
         authentication = Authentication(

@@ -30,6 +30,8 @@ from sipxd.config_values import (
     check_realm,
     check_sip_uri,
     check_state_dir,
+    check_time_zone,
+    check_voicemail_uri,
     dial_prefix,
     dns_server,
     each,
@@ -100,6 +102,7 @@ class Sip:
     realm: str = attrs.field(default="", validator=check_realm)
     registrar: bool = True
     outbound_proxy: str = attrs.field(default="", validator=check_outbound_proxy)
+    allow_guests: bool = False
     trusted_peers: tuple[str, ...] = attrs.field(default=(), validator=each(network))
     nat_keepalive: int = attrs.field(default=25, validator=between(0, 3600))
     certificate: str = ""
@@ -125,6 +128,9 @@ class Call:
     flow: str = attrs.field(default="offer", validator=one_of(*FLOWS))
     caller_leg_from: str = attrs.field(default="auto", validator=one_of("auto", "number", "user"))
     ring_timeout: int = attrs.field(default=30, validator=between(1, 999))
+    ring_limit: int = attrs.field(default=180, validator=between(1, 3600))
+    early_media_extends: bool = False
+    time_zone: str = attrs.field(default="", validator=check_time_zone)
     ringback: str = attrs.field(default="", validator=check_sip_uri)
     busy_tone: str = attrs.field(default="", validator=check_sip_uri)
     emergency: tuple[str, ...] = attrs.field(
@@ -136,6 +142,13 @@ class Call:
     home: tuple[str, ...] = attrs.field(default=(), validator=each(dial_prefix))
     forbidden: tuple[str, ...] = attrs.field(default=(), validator=each(dial_prefix))
     session_expires: int = attrs.field(default=1800, validator=between(90, 86_400))
+
+
+@attrs.frozen
+class Voicemail:
+    """Where calls end that nobody answers."""
+
+    uri: str = attrs.field(default="", validator=check_voicemail_uri)
 
 
 @attrs.frozen
@@ -167,6 +180,7 @@ class Config:
     web: Web = attrs.field(factory=Web)
     sip: Sip = attrs.field(factory=Sip)
     call: Call = attrs.field(factory=Call)
+    voicemail: Voicemail = attrs.field(factory=Voicemail)
     limits: Limits = attrs.field(factory=Limits)
     gateway: tuple[Gateway, ...] = ()
     route: tuple[Route, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,25 @@ def check_realm(_: object, attribute: attrs.Attribute[str], value: str) -> None:
 def check_sip_uri(_: object, attribute: attrs.Attribute[str], value: str) -> None:
     if value and not (SIP_URI.fullmatch(value) and not set(value) & set('<>"\\')):
         raise ValueError(f"{attribute.name} must be a SIP URI such as sip:tone@pbx.example.org")
+
+
+def check_voicemail_uri(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    """As for every SIP URI; ``{user}`` stands for the user name."""
+    check_sip_uri(_, attribute, value.replace("{user}", "user"))
+    if value.replace("{user}", "").count("{"):
+        raise ValueError(f"{attribute.name} knows {{user}} only between braces, not {value!r}")
+
+
+def check_time_zone(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    """A name of the time zone database, or empty."""
+    if not value:
+        return
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"{attribute.name} must be a time zone such as Europe/Berlin, not {value[:80]!r}"
+        ) from None
 
 
 def check_outbound_proxy(_: object, attribute: attrs.Attribute[str], value: str) -> None:

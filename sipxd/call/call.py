@@ -9,28 +9,22 @@ from __future__ import annotations
 
 import abc
 import enum
-from collections.abc import Sequence
-
-import attrs
 
 from sipxd.call.bridge import Bridge, Joined, JoinFailed
 from sipxd.call.bridge import Outcome as BridgeOutcome
 from sipxd.call.effects import (
-    ELSEWHERE,
     Effect,
     Forward,
-    Identity,
     Record,
     Release,
     Respond,
     Ring,
-    StartTimer,
     StopTimer,
-    Target,
     reason,
 )
+from sipxd.call.plan import Destination, Plan
 from sipxd.call.record import CallState, Cause, Side
-from sipxd.call.search import DropBranch, Exhausted, RingBranch, Search, Won
+from sipxd.call.search import LIMIT, RING, Exhausted, RingBranch, Search, Won
 from sipxd.call.search import Outcome as SearchOutcome
 from sipxd.sip.leg import (
     Answered,
@@ -56,16 +50,9 @@ class Phase(enum.Enum):
     ENDED = "ended"
 
 
-@attrs.frozen
-class Destination:
-    """Whom to ring: targets in parallel, ``seconds`` each, and who calls whom."""
-
-    targets: Sequence[Target]
-    identity: Identity
-    seconds: float
-
-
 HUNG_UP = reason(200, "Hung up")
+FAR = "far-"
+"""What the names of the legs of the destination begin with."""
 
 
 class Call(abc.ABC):
@@ -76,8 +63,7 @@ class Call(abc.ABC):
         self.near = near
         self.far: str | None = None
         self._destination = destination
-        self._targets = {f"far-{n}": target for n, target in enumerate(destination.targets, 1)}
-        self._search = Search([(leg, destination.seconds) for leg in self._targets])
+        self._search = Search(destination.plan, FAR)
         self._offer_out: bytes | None = None
         self._bridge: Bridge | None = None
         self._relayed: dict[str, tuple[str, str]] = {}
@@ -91,24 +77,37 @@ class Call(abc.ABC):
         self._offer_out = offer
         return self._searched(self._search.start())
 
+    def found(self, branch: str, plan: Plan) -> list[Effect]:
+        """The number of a branch of the search leads to ``plan``."""
+        return self._searched(self._search.found(branch, plan))
+
+    def not_found(self, branch: str, status: int, text: str) -> list[Effect]:
+        """The number of a branch leads nowhere, or may not be called."""
+        return self._searched(self._search.not_found(branch, status, text))
+
     def _searched(self, outcomes: list[SearchOutcome]) -> list[Effect]:
         out: list[Effect] = []
+        rung = False
         for outcome in outcomes:
             match outcome:
-                case RingBranch(leg, seconds):
-                    out.append(
-                        Ring(leg, self._targets[leg], self._destination.identity, self._offer_out)
-                    )
-                    out.append(StartTimer(f"ring:{leg}", seconds))
-                case DropBranch(leg, elsewhere):
-                    out.append(StopTimer(f"ring:{leg}"))
-                    out.append(Release(leg, ELSEWHERE if elsewhere else ()))
+                case RingBranch(leg, target):
+                    rung = True
+                    out.append(Ring(leg, target, self._destination.identity, self._offer_out))
                 case Won(leg):
                     self.far = leg
-                    out.append(StopTimer(f"ring:{leg}"))
                 case Exhausted(status, text):
                     out += self._nobody(status, text)
+                case _:
+                    out.append(outcome)
+        if rung and self._destination.plan.is_cascade:
+            ringing = self._search.ringing
+            out.append(Record("call.ringing", {"ringing": ringing}, data={"to": ringing}))
         return out
+
+    def _answered_by(self) -> dict[str, object]:
+        """What the record is told of who has answered."""
+        target = None if self.far is None else self._search.target(self.far)
+        return {"ringing": (), "reached": "" if target is None else target.label}
 
     def _nobody(self, status: int, text: str) -> list[Effect]:
         """Nobody at the destination answered."""
@@ -127,7 +126,7 @@ class Call(abc.ABC):
         """Anything that a leg tells."""
         if self.phase is Phase.ENDED:
             return self._after_the_end(leg, event)
-        if leg in self._targets and leg != self.far:
+        if leg != self.far and self._search.owns(leg):
             return self._candidate_event(leg, event)
         match event:
             case Relay(key, _):
@@ -145,12 +144,11 @@ class Call(abc.ABC):
     def _candidate_event(self, leg: str, event: Event) -> list[Effect]:
         match event:
             case Progress():
+                if event.sdp is not None:
+                    self._search.early_media(leg)
                 return self._far_progress(leg, event)
-            case Refused(status, text, _):
-                return [
-                    StopTimer(f"ring:{leg}"),
-                    *self._searched(self._search.refused(leg, status, text)),
-                ]
+            case Refused(status, text, _, contacts):
+                return self._searched(self._search.refused(leg, status, text, contacts))
             case Answered(sdp) | Offered(sdp):
                 out = self._searched(self._search.answered(leg))
                 if self.far == leg:
@@ -224,22 +222,18 @@ class Call(abc.ABC):
             return []
         self.phase = Phase.BRIDGED
         self._mismatch = mismatch
-        return [
-            Record(
-                "call.bridged",
-                {"state": CallState.BRIDGED, "media_mismatch": mismatch},
-                now=("bridged",),
-            )
-        ]
+        changes = {"state": CallState.BRIDGED, "media_mismatch": mismatch, **self._answered_by()}
+        return [Record("call.bridged", changes, now=("bridged",))]
 
     # -- the end -------------------------------------------------------------------------------
 
     def timer(self, name: str) -> list[Effect]:
         """A timer of the call ran out."""
-        kind, _, leg = name.partition(":")
-        if kind == "ring" and leg in self._targets and self.phase is not Phase.ENDED:
-            return self._searched(self._search.expired(leg))
-        return []
+        if self.phase is Phase.ENDED:
+            return []
+        if name == LIMIT + FAR:
+            return self._searched(self._search.out_of_time())
+        return self._searched(self._search.expired(name.removeprefix(RING)))
 
     def hang_up(self, who: str, sentence: str) -> list[Effect]:
         """End the call from outside, in whatever state."""
@@ -251,19 +245,22 @@ class Call(abc.ABC):
             return []
         self.phase = Phase.ENDED
         headers = HUNG_UP if cause.code == 200 else reason(cause.code, cause.sentence)
-        out: list[Effect] = []
-        for leg in self._everybody():
-            out.append(StopTimer(f"ring:{leg}"))
-            out.append(Release(leg, headers))
+        out = unwound(self._search)
+        out += [Release(leg, headers) for leg in self._everybody()]
         out += [Respond(*origin, Relayed(key, 480)) for key, origin in self._relayed.items()]
         self._relayed.clear()
-        self._search.stop()
-        out.append(Record("call.ended", {"state": CallState.ENDED, "cause": cause}, now=("ended",)))
+        changes = {"state": CallState.ENDED, "cause": cause, "ringing": ()}
+        out.append(Record("call.ended", changes, now=("ended",)))
         return out
 
     def _everybody(self) -> list[str]:
         """Every leg there may be; releasing one that has gone does nothing."""
-        return [self.near, *self._targets]
+        return [self.near, *self._search.legs]
+
+
+def unwound(search: Search) -> list[Effect]:
+    """Give ``search`` up; its legs are released by whoever ends the call."""
+    return [outcome for outcome in search.stop() if isinstance(outcome, StopTimer)]
 
 
 NO_COMMON_MEDIA = frozenset({415, 488, 606})

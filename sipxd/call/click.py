@@ -17,21 +17,12 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 
-from sipxd.call.call import Destination, Phase
-from sipxd.call.effects import (
-    ELSEWHERE,
-    AnswerHeld,
-    Effect,
-    Record,
-    Release,
-    Remember,
-    Ring,
-    StartTimer,
-    StopTimer,
-)
+from sipxd.call.call import Phase, unwound
+from sipxd.call.effects import AnswerHeld, Effect, Record, Remember, Ring, Target
 from sipxd.call.phones import Refusal
+from sipxd.call.plan import Destination
 from sipxd.call.record import CallState, Cause, ClickFlow, Side
-from sipxd.call.search import BranchState, DropBranch, Exhausted, RingBranch, Search, Won
+from sipxd.call.search import RING, BranchState, Exhausted, RingBranch, Search, Won
 from sipxd.call.search import Outcome as SearchOutcome
 from sipxd.call.transferable import TransferableCall
 from sipxd.sip.leg import Answered, Event, Offered, Refused, Up, Updated
@@ -41,6 +32,9 @@ from sipxd.sip.sdp import Direction
 
 WANTS_SDP = frozenset({400, 415, 488, 606})
 """What phones answer that do not take an INVITE without SDP."""
+
+NEAR = "near-"
+"""What the names of the legs of the user's own phones begin with."""
 
 Memory = Callable[[str, Refusal], bool]
 """Whether phones that call themselves so are known to refuse that."""
@@ -65,8 +59,7 @@ class ClickToCall(TransferableCall, abc.ABC):
         super().__init__("near-1", destination, user)
         self.phase = Phase.NEAR
         self._devices = devices
-        self._near_targets = {f"near-{n}": t for n, t in enumerate(devices.targets, 1)}
-        self._near_search = Search([(leg, devices.seconds) for leg in self._near_targets])
+        self._near_search = Search(devices.plan, NEAR)
         self._refuses = refuses
         self._offered_held: set[str] = set()
         """The user's phones whose INVITE had an offer."""
@@ -93,24 +86,28 @@ class ClickToCall(TransferableCall, abc.ABC):
         out: list[Effect] = []
         for outcome in outcomes:
             match outcome:
-                case RingBranch(leg, seconds):
-                    agent = self._near_targets[leg].user_agent
-                    wants_offer = self._refuses(agent, Refusal.OFFERLESS)
-                    out += [self._ring_near(leg, held=wants_offer), StartTimer(_ring(leg), seconds)]
-                case DropBranch(leg, elsewhere):
-                    out += [StopTimer(_ring(leg)), Release(leg, ELSEWHERE if elsewhere else ())]
-                case Won(leg):
-                    out.append(StopTimer(_ring(leg)))
+                case RingBranch(leg, target):
+                    wants_offer = self._refuses(target.user_agent, Refusal.OFFERLESS)
+                    out.append(self._ring_near(leg, held=wants_offer))
+                case Won():
+                    pass  # seen by whoever told of the answer
                 case Exhausted(status, text):
                     sentence = _near_sentence(status, text)
                     out += self._end(Cause("caller", Side.NEAR, status, sentence))
+                case _:
+                    out.append(outcome)
         return out
 
     def _ring_near(self, leg: str, *, held: bool) -> Ring:
         if held:
             self._offered_held.add(leg)
-        target = self._near_targets[leg]
+        target = self._near_target(leg)
         return Ring(leg, target, self._devices.identity, held=self._hold if held else None)
+
+    def _near_target(self, leg: str) -> Target:
+        target = self._near_search.target(leg)
+        assert target is not None
+        return target
 
     def _near_event(self, leg: str, event: Event) -> list[Effect]:
         """An event of one of the user's phones that has not won."""
@@ -118,13 +115,12 @@ class ClickToCall(TransferableCall, abc.ABC):
             case Up():
                 self._up[leg] = event
                 return []
-            case Refused(status, text, agent):
+            case Refused(status, text, agent, _):
                 if self._wants_offer(leg, status):
-                    target = self._near_targets[leg]
+                    target = self._near_target(leg)
                     again = self._ring_near(leg, held=True)
                     return [*remember(target.user_agent or agent, Refusal.OFFERLESS), again]
-                refused = self._near_search.refused(leg, status, text)
-                return [StopTimer(_ring(leg)), *self._near_searched(refused)]
+                return self._near_searched(self._near_search.refused(leg, status, text))
             case Offered(sdp) | Answered(sdp):
                 out = self._near_searched(self._near_search.answered(leg))
                 if self._near_search.winner != leg or self.phase is not Phase.NEAR:
@@ -152,7 +148,7 @@ class ClickToCall(TransferableCall, abc.ABC):
         """Anything that a leg tells."""
         if (
             self.phase is not Phase.ENDED
-            and leg in self._near_targets
+            and self._near_search.owns(leg)
             and (leg != self.near or self.phase is Phase.NEAR)
         ):
             return self._near_event(leg, event)
@@ -172,22 +168,22 @@ class ClickToCall(TransferableCall, abc.ABC):
 
     def timer(self, name: str) -> list[Effect]:
         """A timer of the call ran out."""
-        kind, _, leg = name.partition(":")
-        if self.phase is not Phase.ENDED and kind == "ring" and leg in self._near_targets:
+        leg = name.removeprefix(RING)
+        if self.phase is not Phase.ENDED and self._near_search.owns(leg):
             return self._near_searched(self._near_search.expired(leg))
         return super().timer(name)
 
+    def _end(self, cause: Cause) -> list[Effect]:
+        out = super()._end(cause)
+        return [*unwound(self._near_search), *out] if out else out
+
     def _everybody(self) -> list[str]:
-        return [*self._near_targets, *super()._everybody()]
+        return [*self._near_search.legs, *super()._everybody()]
 
 
 def remember(user_agent: str, refusal: Refusal) -> list[Effect]:
     """Note what such a phone refused; one without a name would not be known again."""
     return [Remember(user_agent, refusal)] if user_agent else []
-
-
-def _ring(leg: str) -> str:
-    return f"ring:{leg}"
 
 
 def _for_offering(sdp: bytes, *, fresh: bool) -> bytes:

@@ -16,9 +16,10 @@ RFC 3725, flow I with the first party held.
 from __future__ import annotations
 
 from sipxd.call.bridge import Bridge
-from sipxd.call.call import Destination, Phase, refusal_sentence
+from sipxd.call.call import Phase, refusal_sentence
 from sipxd.call.click import ClickToCall, Memory
 from sipxd.call.effects import Effect, Offer, Release, Ring, StartTimer, Target
+from sipxd.call.plan import Destination
 from sipxd.call.record import Cause, ClickFlow, Side
 from sipxd.sip.leg import Answered, Ended, Event, Progress, Refused
 

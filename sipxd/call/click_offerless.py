@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import attrs
 
-from sipxd.call.call import Destination
 from sipxd.call.click import WANTS_SDP, Memory, remember
 from sipxd.call.click_offer import OfferClick
 from sipxd.call.effects import Effect, Ring, Target
 from sipxd.call.phones import Refusal
+from sipxd.call.plan import Destination
 from sipxd.call.record import ClickFlow
 from sipxd.call.search import BranchState
 from sipxd.call.search import Outcome as SearchOutcome
@@ -64,8 +64,9 @@ class OfferlessClick(OfferClick):
 
     def _candidate_event(self, leg: str, event: Event) -> list[Effect]:
         match event:
-            case Refused(status, _, agent) if self._wants_own(leg, status):
-                target = self._targets[leg]
+            case Refused(status, _, agent, _) if self._wants_own(leg, status):
+                target = self._search.target(leg)
+                assert target is not None
                 again = self._with_offer(Ring(leg, target, self._destination.identity))
                 return [*remember(target.user_agent or agent, Refusal.OFFERLESS), again]
             case _:

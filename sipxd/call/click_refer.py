@@ -19,7 +19,7 @@ PBX they are referred to the number, and the call is out of our hands afterwards
 
 from __future__ import annotations
 
-from sipxd.call.call import Destination, Phase, refusal_sentence
+from sipxd.call.call import Phase, refusal_sentence
 from sipxd.call.click import Memory, remember
 from sipxd.call.click_offer import OfferClick
 from sipxd.call.effects import (
@@ -36,6 +36,7 @@ from sipxd.call.effects import (
 )
 from sipxd.call.phone import PhoneCall
 from sipxd.call.phones import Refusal
+from sipxd.call.plan import Destination
 from sipxd.call.record import CallState, Cause, ClickFlow, Side
 from sipxd.sip.leg import Ended, Event, Offered, ReferOutcome, Relay, Relayed, Up
 from sipxd.sip.sdp import Direction
@@ -104,7 +105,7 @@ class ReferClick(OfferClick):
         return [Refer(self.near, self._refer_to, headers), StartTimer(_TIMER, seconds)]
 
     def _takes_refer(self, phone: Up) -> bool:
-        known_as = (phone.user_agent, self._near_targets[self.near].user_agent)
+        known_as = (phone.user_agent, self._near_target(self.near).user_agent)
         if any(self._refuses(agent, Refusal.REFER) for agent in known_as):
             return False
         return "REFER" in phone.allows or not (self._only_known or phone.allows)
@@ -150,7 +151,7 @@ class ReferClick(OfferClick):
         self.flow = ClickFlow.OFFER
         out: list[Effect] = [StopTimer(_TIMER), Record("call.flow", {"flow": self.flow})]
         if status in _UNKNOWN_METHOD:
-            known_as = self._near_targets[self.near].user_agent or self._up[self.near].user_agent
+            known_as = self._near_target(self.near).user_agent or self._up[self.near].user_agent
             out += remember(known_as, Refusal.REFER)
         return out + super()._near_up()
 

@@ -6,10 +6,11 @@ of `sipxd.sip.leg`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from sipxd.call.path import Path
 from sipxd.call.phones import Refusal
 from sipxd.sip.flow import Flow
 from sipxd.sip.leg import Progress, Relayed
@@ -17,6 +18,9 @@ from sipxd.sip.message import Header, Request
 from sipxd.sip.referral import Replaces
 from sipxd.sip.sdp import Direction
 from sipxd.sip.transaction import StartTimer, StopTimer
+
+if TYPE_CHECKING:
+    from sipxd.call.plan import Onward, Passage
 
 __all__ = [
     "ELSEWHERE",
@@ -41,6 +45,7 @@ __all__ = [
     "Remember",
     "Respond",
     "Ring",
+    "Seek",
     "ShowProgress",
     "StartTimer",
     "StopTimer",
@@ -84,6 +89,10 @@ class Target:
     """Tried in the place of this one where it cannot be reached or fails with 5xx unrung."""
     user: str = ""
     """Whose phone this is; empty: somebody's outside."""
+    label: str = ""
+    """Who that is, in words for the journal: a user, or the number dialled."""
+    path: Path | None = None
+    """The numbers that the call comes through to get here; None: those of the whole call."""
 
 
 @attrs.frozen
@@ -99,6 +108,15 @@ class Ring:
     identity: Identity
     sdp: bytes | None = None
     held: Direction | None = None
+
+
+@attrs.frozen
+class Seek:
+    """Look up where the branch ``leg`` of a search leads: `Call.found` or `not_found` follows."""
+
+    leg: str
+    onward: Onward
+    passage: Passage
 
 
 @attrs.frozen
@@ -292,6 +310,7 @@ class Remember:
 
 Effect = (
     Ring
+    | Seek
     | Release
     | Offer
     | AskOffer

@@ -1,7 +1,8 @@
 """Who calls, as it is shown to those who are called: From, and the headers that speak of it.
 
 P-Asserted-Identity (RFC 3325) vouches for a caller towards somebody who trusts us, Privacy
-(RFC 3323) asks that he is not shown, Diversion (RFC 5806) tells who sent a call on.  Pure.
+(RFC 3323) asks that he is not shown, Diversion (RFC 5806) and History-Info (RFC 7044) tell who sent
+a call on.  Pure.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import attrs
 
 from sipxd.call.effects import Identity
 from sipxd.call.numbers import Number, uri_user
+from sipxd.call.plan import Diverted, Passage, Reason
+from sipxd.call.policy import OUTSIDE
 from sipxd.directory.gateway import ACCOUNT, ANONYMOUS, NONE, NOT_PRIVATE, USER, Gateway
 from sipxd.sip.headers import NameAddr
 from sipxd.sip.message import Header, Request
@@ -30,13 +33,26 @@ class Caller:
     """He does not want to be known to whom he calls."""
     outside: bool = False
     """He is no user of ours: his number is shown as it came."""
-    sent_on_by: str = ""
-    """The number of the user who sends his call on, and for whom it is made; empty: nobody does."""
+    diverted: tuple[Diverted, ...] = ()
+    """Who has sent the call on, the last one for his own account."""
+
+    @property
+    def sent_on_by(self) -> str:
+        """The number of who sends the call on, and for whom it is made; empty: nobody does."""
+        return self.diverted[-1].by if self.diverted else ""
 
     @property
     def payer(self) -> str:
         """The number of the user for whom the call is made."""
         return self.sent_on_by or self.number
+
+
+def caller_of(passage: Passage, *, private: bool) -> Caller:
+    """Who is shown as calling."""
+    user = passage.caller
+    name = f"{user.first_name} {user.last_name}".strip()
+    diverted = tuple(one for one in passage.diverted if one.by != user.name)
+    return Caller(user.name, name, private, outside=user.id == OUTSIDE, diverted=diverted)
 
 
 @attrs.frozen
@@ -55,9 +71,10 @@ def wants_privacy(request: Request) -> bool:
 
 def within_house(caller: Caller, domain: str, to: str) -> Shown:
     """What a phone here, or somebody at a foreign domain, is shown."""
+    sent_on = sent_on_headers(caller, domain, to)
     if caller.private:
-        return Shown(Identity(NOBODY, f"<{to}>"), (HIDE,))
-    return Shown(Identity(_address(caller.number, domain, caller.display), f"<{to}>"))
+        return Shown(Identity(NOBODY, f"<{to}>"), (HIDE, *sent_on))
+    return Shown(Identity(_address(caller.number, domain, caller.display), f"<{to}>"), sent_on)
 
 
 def through_proxy(caller: Caller, domain: str, to: str) -> Shown:
@@ -68,7 +85,8 @@ def through_proxy(caller: Caller, domain: str, to: str) -> Shown:
     """
     display = caller.display or (caller.number if caller.sent_on_by else "")
     from_ = _address(caller.payer, domain, display)
-    return Shown(Identity(from_, f"<{to}>"), (HIDE,) if caller.private else ())
+    hidden = (HIDE,) if caller.private else ()
+    return Shown(Identity(from_, f"<{to}>"), (*hidden, *sent_on_headers(caller, domain, to)))
 
 
 def through_gateway(
@@ -80,7 +98,8 @@ def through_gateway(
     the user who did.  A call for help never hides where it comes from.
     """
     domain = gateway.domain_or_host
-    if caller.sent_on_by and not gateway.diversion:
+    diverted = caller.diverted
+    if diverted and not (gateway.diversion or gateway.history_info):
         caller = Caller(caller.sent_on_by, private=caller.private)
     hidden = (caller.private or gateway.privacy != NOT_PRIVATE) and not emergency
     # An account in From is the provider's own condition, and its number is not the caller's.
@@ -91,11 +110,49 @@ def through_gateway(
         headers.append(("P-Asserted-Identity", asserted))
     if hidden:
         headers.append(HIDE)
-    if caller.sent_on_by:
-        diverting = _address(gateway.caller(caller.sent_on_by), domain)
-        headers.append(("Diversion", f"{diverting};reason=unknown"))
+    by = tuple(attrs.evolve(one, by=gateway.caller(one.by)) for one in diverted)
+    if by and gateway.diversion:
+        headers.append(diversion(by, domain))
+    if by and gateway.history_info:
+        headers.append(history_info(by, domain, f"sip:{uri_user(called)}@{domain}"))
     from_ = NOBODY if hidden and nameless else _as_told(gateway, gateway.caller_id, caller)
     return Shown(Identity(from_, _address(called, domain)), tuple(headers))
+
+
+_CAUSES = {
+    Reason.UNCONDITIONAL: 302,
+    Reason.NO_ANSWER: 408,
+    Reason.BUSY: 486,
+    Reason.DO_NOT_DISTURB: 486,
+    Reason.UNAVAILABLE: 503,
+    Reason.DEFLECTION: 480,
+    Reason.UNKNOWN: 404,
+}
+"""The words of Diversion as RFC 4458 section 3 has them."""
+
+
+def sent_on_headers(caller: Caller, domain: str, to: str) -> tuple[Header, ...]:
+    """Who has sent the call on, as phones, voicemail and PBXs of our own are told."""
+    if not caller.diverted:
+        return ()
+    return (diversion(caller.diverted, domain), history_info(caller.diverted, domain, to))
+
+
+def diversion(diverted: tuple[Diverted, ...], domain: str) -> Header:
+    """Who has sent the call on, the last one first (RFC 5806 section 8)."""
+    values = (f"{_address(one.by, domain)};reason={one.reason}" for one in reversed(diverted))
+    return ("Diversion", ", ".join(values))
+
+
+def history_info(diverted: tuple[Diverted, ...], domain: str, to: str) -> Header:
+    """Whom the call was for, the first one first, and who is called now (RFC 7044 section 10)."""
+    uris = [f"sip:{uri_user(one.by)}@{domain}" for one in diverted] + [to]
+    causes = ["", *(f";cause={_CAUSES[one.reason]}" for one in diverted)]
+    values = (
+        f"<{uri}{cause}>;index={'.'.join('1' * (place + 1))}"
+        for place, (uri, cause) in enumerate(zip(uris, causes, strict=True))
+    )
+    return ("History-Info", ", ".join(values))
 
 
 def _as_told(gateway: Gateway, rule: str, caller: Caller) -> str:

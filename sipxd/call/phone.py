@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sipxd.call.bridge import Bridge
-from sipxd.call.call import Destination, Phase, refusal_sentence
+from sipxd.call.call import Phase, refusal_sentence
 from sipxd.call.effects import Accept, Answer, Effect, Offer, Record, Refuse, ShowProgress
+from sipxd.call.plan import Destination
 from sipxd.call.record import CallState, Cause, Side
 from sipxd.call.transferable import TransferableCall
 from sipxd.sip.leg import Answered, Event, OfferFailed, Progress, Updated
@@ -62,7 +63,7 @@ class PhoneCall(TransferableCall):
         bridge.shown[leg] = self._offer
         self._bridge = bridge
         self.phase = Phase.BRIDGED
-        changes = {"state": CallState.BRIDGED}
+        changes = {"state": CallState.BRIDGED, **self._answered_by()}
         bridged = Record("call.bridged", changes, now=(*self._answered, "bridged"))
         if self._said == self._offer:
             return [accept, bridged]

@@ -22,11 +22,18 @@ INTERNATIONAL = "international"
 """Permission to call numbers abroad."""
 OUTSIDE = 0
 """The id of a caller who is no user: a call that came in through a gateway."""
+HOUSE = -1
+"""The id of the house itself, for which a hunt group calls on: its administrator has chosen so."""
 
 
 def outsider(number: str, display: str = "") -> User:
     """A caller from outside. He reaches the users of the house, and nothing behind it."""
     return User(OUTSIDE, number, last_name=display)
+
+
+def house(name: str) -> User:
+    """The house itself, calling on for its hunt group ``name``: nobody has to permit that."""
+    return User(HOUSE, name)
 
 
 @attrs.frozen
@@ -67,7 +74,7 @@ class DialPolicy:
             )
         if not self.is_local(number):
             self._check_outsider(user, number)
-            if SIP_ADDRESS not in user.permissions:
+            if not _may(user, SIP_ADDRESS):
                 raise _missing(user, f"addresses outside of {self.domain}", SIP_ADDRESS)
 
     def check_outside(
@@ -87,7 +94,7 @@ class DialPolicy:
         if from_phone and self.is_emergency(number):
             return
         self._check_outsider(user, number)
-        if permission and permission not in user.permissions:
+        if permission and not _may(user, permission):
             raise _missing(user, number, permission)
         for form in forms:
             if any(self._begins(form, prefix) for prefix in self.forbidden):
@@ -95,7 +102,7 @@ class DialPolicy:
             abroad = self._country(form) is not None and not any(
                 self._begins(form, prefix) for prefix in self.home
             )
-            if abroad and INTERNATIONAL not in user.permissions:
+            if abroad and not _may(user, INTERNATIONAL):
                 raise _missing(user, f"{number}, which is abroad", INTERNATIONAL)
 
     def _begins(self, form: str, prefix: str) -> bool:
@@ -113,6 +120,10 @@ class DialPolicy:
     def _check_outsider(self, user: User, number: Number) -> None:
         if user.id == OUTSIDE:
             raise Forbidden(f"A call from outside cannot go on to {number}.", field="number")
+
+
+def _may(user: User, permission: str) -> bool:
+    return user.id == HOUSE or permission in user.permissions
 
 
 def _missing(user: User, what: object, permission: str) -> Forbidden:

@@ -81,6 +81,8 @@ class CallRecord:
     """The two phones did not agree on media after two rounds; the call was kept."""
     flow: ClickFlow | None = None
     """Of a click-to-call: the flow that was asked for, then the one that it came to."""
+    ringing: tuple[str, ...] = ()
+    """Who is rung now, where a number leads to more than one telephone; not kept once over."""
     reached: str = ""
     """The user or the number that answered; empty: nobody has."""
 

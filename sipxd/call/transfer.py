@@ -9,19 +9,11 @@ from __future__ import annotations
 
 import attrs
 
-from sipxd.call.call import Destination
-from sipxd.call.effects import (
-    ELSEWHERE,
-    Effect,
-    NotifyReferral,
-    Release,
-    Ring,
-    StartTimer,
-    StopTimer,
-    Target,
-)
+from sipxd.call.call import unwound
+from sipxd.call.effects import Effect, NotifyReferral, Release, Ring
+from sipxd.call.plan import Destination, Plan
 from sipxd.call.record import Cause
-from sipxd.call.search import DropBranch, Exhausted, RingBranch, Search, Won
+from sipxd.call.search import LIMIT, RING, Exhausted, RingBranch, Search, Won
 from sipxd.call.search import Outcome as SearchOutcome
 from sipxd.sip.leg import Answered, Event, Offered, Progress, Refused
 
@@ -74,21 +66,14 @@ class Transfer(Change):
         self.name = name
         self.key = key
         self.offer: bytes = b""
-        self.users: dict[str, str] = {}
-        """The user whose phone each leg is; empty: somebody outside."""
         self._destination: Destination | None = None
-        self._targets: dict[str, Target] = {}
-        self._search = Search([])
+        self._search: Search | None = None
         self._told = 100
 
     def dial(self, destination: Destination, offer: bytes) -> list[Outcome]:
         """Ring the target with ``offer``."""
         self._destination, self.offer = destination, offer
-        self._targets = {
-            f"{self.name}.{n}": target for n, target in enumerate(destination.targets, 1)
-        }
-        self.users = {leg: target.user for leg, target in self._targets.items()}
-        self._search = Search([(leg, destination.seconds) for leg in self._targets])
+        self._search = Search(destination.plan, f"{self.name}.")
         return self._searched(self._search.start())
 
     @property
@@ -98,34 +83,58 @@ class Transfer(Change):
 
     def owns(self, leg: str) -> bool:
         """Whether ``leg`` is a branch of this transfer."""
-        return leg in self._targets
+        return self._search is not None and self._search.owns(leg)
+
+    def user_of(self, leg: str) -> str:
+        """The user whose phone a branch is; empty: somebody outside."""
+        target = None if self._search is None else self._search.target(leg)
+        return "" if target is None else target.user
+
+    def found(self, branch: str, plan: Plan) -> list[Outcome]:
+        """The number of a branch leads to ``plan``."""
+        return [] if self._search is None else self._searched(self._search.found(branch, plan))
+
+    def not_found(self, branch: str, status: int, reason: str) -> list[Outcome]:
+        """The number of a branch leads nowhere, or may not be called."""
+        if self._search is None:
+            return []
+        return self._searched(self._search.not_found(branch, status, reason))
 
     def event(self, leg: str, event: Event) -> list[Outcome]:
         """What a branch tells."""
+        search = self._search
+        assert search is not None
         match event:
-            case Progress(status) if status > self._told:
+            case Progress(status, sdp):
+                if sdp is not None:
+                    search.early_media(leg)
+                if status <= self._told:
+                    return []
                 self._told = status
                 return [self.told(status, "")]
-            case Refused(status, text, _):
-                refused = self._search.refused(leg, status, text)
-                return [StopTimer(f"ring:{leg}"), *self._searched(refused)]
+            case Refused(status, text, _, contacts):
+                return self._searched(search.refused(leg, status, text, contacts))
             case Answered(sdp) | Offered(sdp):
-                won = self._searched(self._search.answered(leg))
-                return [*won, Reached(leg, sdp)] if self._search.winner == leg else won
+                won = self._searched(search.answered(leg))
+                return [*won, Reached(leg, sdp)] if search.winner == leg else won
             case _:
                 return []
 
-    def expired(self, leg: str) -> list[Outcome]:
-        """The ring time of a branch is over."""
-        return self._searched(self._search.expired(leg))
+    def expired(self, timer: str) -> list[Outcome] | None:
+        """A timer ran out; None: it is none of this search."""
+        search = self._search
+        if search is None:
+            return None
+        if timer == f"{LIMIT}{self.name}.":
+            return self._searched(search.out_of_time())
+        branch = timer.removeprefix(RING)
+        return self._searched(search.expired(branch)) if search.owns(branch) else None
 
     def stop(self) -> list[Effect]:
         """Give the search up, with every leg of it."""
-        self._search.stop()
-        out: list[Effect] = []
-        for leg in self._targets:
-            out += [StopTimer(f"ring:{leg}"), Release(leg)]
-        return out
+        if self._search is None:
+            return []
+        return [*unwound(self._search), *map(Release, self._search.legs)]
 
     def told(self, status: int, reason: str, *, final: bool = False) -> NotifyReferral:
         """The word to the leaving party."""
@@ -136,14 +145,12 @@ class Transfer(Change):
         out: list[Outcome] = []
         for outcome in outcomes:
             match outcome:
-                case RingBranch(leg, seconds):
-                    identity = self._destination.identity
-                    out.append(Ring(leg, self._targets[leg], identity, self.offer))
-                    out.append(StartTimer(f"ring:{leg}", seconds))
-                case DropBranch(leg, elsewhere):
-                    out += [StopTimer(f"ring:{leg}"), Release(leg, ELSEWHERE if elsewhere else ())]
-                case Won(leg):
-                    out.append(StopTimer(f"ring:{leg}"))
+                case RingBranch(leg, target):
+                    out.append(Ring(leg, target, self._destination.identity, self.offer))
+                case Won():
+                    pass  # seen by whoever told of the answer
                 case Exhausted(status, text):
                     out.append(NotReached(status, text))
+                case _:
+                    out.append(outcome)
         return out

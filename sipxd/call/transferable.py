@@ -21,7 +21,7 @@ our users, who then answers for the new call; an outside party may not do so at 
 from __future__ import annotations
 
 from sipxd.call.bridge import Bridge
-from sipxd.call.call import Call, Destination, Phase, refusal_sentence
+from sipxd.call.call import Call, Phase, refusal_sentence
 from sipxd.call.effects import (
     Accept,
     AcceptReferral,
@@ -39,6 +39,7 @@ from sipxd.call.effects import (
     StopTimer,
     reason,
 )
+from sipxd.call.plan import Destination, Plan
 from sipxd.call.record import Cause, Side
 from sipxd.call.transfer import Change, NotReached, Outcome, Reached, Replacement, Transfer
 from sipxd.sip.leg import (
@@ -71,7 +72,8 @@ class TransferableCall(Call):
     def __init__(self, near: str, destination: Destination, user: str = "") -> None:
         super().__init__(near, destination)
         self._user = user
-        self._users = {leg: target.user for leg, target in self._targets.items()}
+        self._users: dict[str, str] = {}
+        """Whose phones the legs are that came into the call later."""
         self._change: Change | None = None
         self._changes = 0
 
@@ -79,7 +81,12 @@ class TransferableCall(Call):
 
     def user_of(self, leg: str) -> str:
         """The user whose phone ``leg`` is; empty: somebody outside."""
-        return self._users.get(leg, self._user if leg == self.near else "")
+        if leg in self._users:
+            return self._users[leg]
+        target = self._search.target(leg)
+        if target is not None:
+            return target.user
+        return self._user if leg == self.near else ""
 
     def partner_of(self, leg: str) -> str | None:
         """The party that ``leg`` talks to; None unless the call is bridged and may be changed."""
@@ -156,6 +163,20 @@ class TransferableCall(Call):
         """The description that ``leg`` has given of itself last."""
         return None if self._bridge is None else self._bridge.said.get(leg)
 
+    def found(self, branch: str, plan: Plan) -> list[Effect]:
+        """The number of a branch of a search leads to ``plan``."""
+        change = self._change
+        if isinstance(change, Transfer) and change.owns(branch):
+            return self._transferred(change.found(branch, plan))
+        return super().found(branch, plan)
+
+    def not_found(self, branch: str, status: int, text: str) -> list[Effect]:
+        """The number of a branch leads nowhere, or may not be called."""
+        change = self._change
+        if isinstance(change, Transfer) and change.owns(branch):
+            return self._transferred(change.not_found(branch, status, text))
+        return super().not_found(branch, status, text)
+
     # -- an INVITE replaces a party ------------------------------------------------------------
 
     def replace(self, leaving: str, leg: str, offer: bytes | None, user: str) -> list[Effect]:
@@ -223,7 +244,7 @@ class TransferableCall(Call):
     def _reached(self, leg: str, sdp: bytes) -> list[Effect]:
         transfer = self._change
         assert isinstance(transfer, Transfer)
-        self._users[leg] = transfer.users[leg]
+        self._users[leg] = transfer.user_of(leg)
         out = self._change_party(leg)
         assert self._bridge is not None
         self._bridge.shown[leg] = transfer.offer
@@ -341,9 +362,10 @@ class TransferableCall(Call):
         if name == _REPLACE_TIMER and isinstance(change, Replacement):
             change.given_up = True
             return self._not_changed(408, "")
-        leg = name.removeprefix("ring:")
-        if isinstance(change, Transfer) and change.owns(leg):
-            return self._transferred(change.expired(leg))
+        if isinstance(change, Transfer):
+            out = change.expired(name)
+            if out is not None:
+                return self._transferred(out)
         return super().timer(name)
 
     def _end(self, cause: Cause) -> list[Effect]:

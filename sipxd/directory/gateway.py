@@ -143,8 +143,11 @@ class Gateway:
         default=NOT_PRIVATE, validator=_one_of(NOT_PRIVATE, PRIVATE, ANONYMOUS)
     )
     diversion: bool = False
+    history_info: bool = False
     health_check: int = attrs.field(default=60, validator=within(0, 3600))
     patience: int = attrs.field(default=5, validator=within(1, 32))
+    incoming_strip: int = attrs.field(default=0, validator=within(0, MAX_NUMBER))
+    incoming_prepend: str = attrs.field(default="", validator=prefix)
     incoming: str = attrs.field(
         default="", validator=matching(_ACCOUNT, "a user or a number, or empty", empty=True)
     )
@@ -182,6 +185,12 @@ class Gateway:
     def called(self, number: str) -> str:
         """A number that is called, as this gateway wants it."""
         return self.called_prepend + number[self.called_strip :]
+
+    def incoming_number(self, number: str) -> str:
+        """The number that a call from this gateway is for, as it is known in the house."""
+        if not is_dialled(number):
+            return number
+        return self.incoming_prepend + number[self.incoming_strip :]
 
     def caller(self, number: str) -> str:
         """The number of a caller, as this gateway wants it; a name stays as it is."""

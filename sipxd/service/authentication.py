@@ -25,7 +25,7 @@ from sipxd.sip.headers import HeaderError, parse_name_addr
 from sipxd.sip.message import Header, Request
 from sipxd.sip.nonces import Nonces
 from sipxd.sip.profiles import profile_of
-from sipxd.sip.uri import Uri, UriError, parse_uri
+from sipxd.sip.uri import Uri, UriError, is_address, parse_uri
 
 _log = Logger()
 
@@ -67,6 +67,7 @@ class Authentication:
         self._domain = config.domain.lower()
         self._realm = config.realm_or_domain
         self._trusted = config.sip.trusted_networks
+        self._allow_guests = config.sip.allow_guests
         self._accounts = accounts
         self._now = now
         self._nonces = Nonces(random(32))
@@ -93,13 +94,7 @@ class Authentication:
     def is_ours(self, uri: Uri) -> bool:
         """Our domain, or an IP address: phones that know no domain write ours there."""
         host = uri.host.rstrip(".")
-        if uri.scheme == "tel" or host == self._domain:
-            return True
-        try:
-            ipaddress.ip_address(host.strip("[]"))
-        except ValueError:
-            return False
-        return True
+        return uri.scheme == "tel" or host == self._domain or is_address(host)
 
     def user_text(self, request: Request, header: str) -> str:
         """The user part of From or To; empty where there is none."""
@@ -185,13 +180,24 @@ class Authentication:
         if claimed is None and from_gateway:
             return self._outsider(request)
         if self._is_configured(flow.host):
-            return claimed or Refused(403, "Forbidden: From names nobody here")
+            return claimed or self._outsider(request)
+        if self._is_guest(request, claimed):
+            return self._outsider(request)
         user = self.authenticate(request, flow)
         if isinstance(user, Refused):
             return user
         if claimed is None or claimed.id != user.id:
             return Refused(403, "Forbidden: From names another user than the credentials")
         return user
+
+    def _is_guest(self, request: Request, claimed: User | None) -> bool:
+        """Whether a stranger may call: he claims to be nobody here, and calls somebody who is."""
+        if not self._allow_guests or claimed is not None or request.method != "INVITE":
+            return False
+        try:
+            return self.is_ours(parse_uri(request.uri))
+        except UriError:
+            return False
 
     def _outsider(self, request: Request) -> User:
         """The caller from outside whom From names; no name of a user of ours is left to him."""

@@ -11,26 +11,27 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sipxd import metrics
-from sipxd.call.call import Destination
 from sipxd.call.click import ClickToCall
 from sipxd.call.click_offer import OfferClick
 from sipxd.call.click_offerless import OfferlessClick
 from sipxd.call.click_refer import RETURN, ReferClick
-from sipxd.call.effects import Target
+from sipxd.call.effects import Seek, Target
 from sipxd.call.identity import wants_privacy
 from sipxd.call.numbers import Number, clean_number
-from sipxd.call.path import HEADER, extend_path, read_path
+from sipxd.call.path import HEADER, Loop, Path, extend_path, read_path
 from sipxd.call.phone import PhoneCall
+from sipxd.call.plan import Destination
 from sipxd.call.policy import OUTSIDE
 from sipxd.call.record import CallKind, CallRecord, CallState, ClickFlow
 from sipxd.config import Config
 from sipxd.directory.user import User
-from sipxd.errors import BadInput, NotFound, Overloaded, TooManyCalls
+from sipxd.errors import BadInput, Forbidden, NotFound, Overloaded, TooManyCalls
 from sipxd.net.legs import INVITE
 from sipxd.net.stack import ServerHandle
 from sipxd.net.timers import TimerQueue
 from sipxd.service.destinations import Destinations
 from sipxd.service.live import LiveCalls
+from sipxd.service.plans import ANYTHING, Wish
 from sipxd.service.runner import CallRunner
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Request
@@ -64,13 +65,24 @@ def _forwards_left(request: Request) -> int:
     return min(70, int(forwards) - 1) if forwards else 69
 
 
+def _in_time(destination: Destination, request: Request) -> Destination:
+    """``destination`` within the time that the caller himself gives (RFC 3261 section 13.3.1)."""
+    text = (request.get("Expires") or "").strip()
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        return destination
+    plan = destination.plan
+    seconds = max(1.0, float(text))
+    limit = seconds if plan.limit is None else min(plan.limit, seconds)
+    return attrs.evolve(destination, plan=attrs.evolve(plan, limit=limit))
+
+
 def _answering(own_phones: Destination, domain: str) -> Destination:
     """The user's own phones, asked to answer by themselves: it is he who calls."""
-    targets = tuple(
-        attrs.evolve(target, headers=(*target.headers, *auto_answer(target.user_agent, domain)))
-        for target in own_phones.targets
+    return own_phones.with_targets(
+        lambda target: attrs.evolve(
+            target, headers=(*target.headers, *auto_answer(target.user_agent, domain))
+        )
     )
-    return attrs.evolve(own_phones, targets=targets)
 
 
 class Calls:
@@ -98,6 +110,7 @@ class Calls:
         """Whether there is more to do on the SIP side than can be done in time."""
         self._starts: dict[int, deque[float]] = {}
         self._closing = False
+        table.on_seek(self._seek)
 
     # -- click-to-call -------------------------------------------------------------------------
 
@@ -118,7 +131,8 @@ class Calls:
         running = self._table.by_key(key)
         if running is not None:
             return await running.when(lambda record: True)
-        destination = self.destinations.find(user, cleaned)
+        path = self._extended((), cleaned)
+        destination = self.destinations.find(user, cleaned, path=path)
         own_phones = self.destinations.own_phones(user, cleaned)
         if self.is_overloaded():
             raise Overloaded("There is too much to do; try again.", retry_after=5)
@@ -134,7 +148,7 @@ class Calls:
             number=record.number,
             source=source,
         )
-        live.runner.path = extend_path((), cleaned, self._config.domain)
+        live.runner.path = path
         await self._table.begin(live)
         live.runner.start(machine.start)
         return record
@@ -209,19 +223,27 @@ class Calls:
         flow: Flow,
         *,
         account: str = "",
+        wish: Wish = ANYTHING,
     ) -> None:
         """A call that ``caller``'s phone makes, its INVITE authenticated.
 
-        ``account`` is whose credentials answer where requests within the call are challenged.
+        ``account`` is whose credentials answer where requests within the call are challenged;
+        ``wish`` what the INVITE asks for beside the number.
 
         Raises NotFound where no route leads to ``number``, Forbidden where the dial policy is
         against it, Loop where the call goes in a circle, DialogError where the INVITE cannot make a
         dialog, BadInput where its SDP cannot be read, Overloaded.
         """
+        path = self._extended(read_path(request.get_all(HEADER)), number)
         destination = self.destinations.find(
-            caller, number, from_phone=True, private=wants_privacy(request)
+            caller,
+            number,
+            from_phone=True,
+            private=wants_privacy(request),
+            path=path,
+            wish=wish,
         )
-        path = extend_path(read_path(request.get_all(HEADER)), number, self._config.domain)
+        destination = _in_time(destination, request)
         if not self.destinations.policy.is_emergency(number):
             self.check_room()
         leg_id = self._table.leg_id()
@@ -252,6 +274,35 @@ class Calls:
             self._table.leg_gone(leg_id)
             raise
         runner.start(machine.start)
+
+    def _extended(self, path: Path, number: Number) -> Path:
+        """``path`` with ``number``, whatever alias of a user it is. Raises Loop."""
+        known_as = Number(self.destinations.canonical(number), number.host)
+        return extend_path(path, known_as, self._config.domain)
+
+    def _seek(self, runner: CallRunner, ask: Seek) -> None:
+        """Tell the call of ``runner`` where a branch of its search leads."""
+        onward, branch = ask.onward, ask.leg
+        try:
+            plan = self.destinations.seek(onward, ask.passage)
+        except Forbidden as error:
+            status, sentence = 403, f"Forbidden: {error.detail}"
+        except NotFound as error:
+            status, sentence = 404, f"Not Found: {error.detail}"
+        except Loop as error:
+            status, sentence = 482, f"Loop Detected: {error}"
+        else:
+            runner.start(lambda: runner.machine.found(branch, plan))
+            return
+        _log.info(
+            "call {call}: {by} cannot send it on to {number!r}: {status} {sentence}",
+            call=runner.record.id,
+            by=onward.by,
+            number=onward.number,
+            status=status,
+            sentence=sentence,
+        )
+        runner.start(lambda: runner.machine.not_found(branch, status, sentence))
 
     def returned(
         self, runner: CallRunner, request: Request, handle: ServerHandle, flow: Flow

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 import attrs
 
 from sipxd.call import identity
-from sipxd.call.call import Destination
 from sipxd.call.effects import Target
 from sipxd.call.identity import Caller, Shown
-from sipxd.call.numbers import Number, uri_user
-from sipxd.call.policy import OUTSIDE, DialPolicy
+from sipxd.call.numbers import Number, clean_number, uri_user
+from sipxd.call.path import Path, extend_path
+from sipxd.call.plan import (
+    Destination,
+    Diverted,
+    Leaf,
+    Onward,
+    Passage,
+    Plan,
+    Reason,
+    ring_all,
+)
+from sipxd.call.policy import DialPolicy, house
 from sipxd.call.routing import Attempt, find_way
 from sipxd.config import Config
 from sipxd.directory.gateway import Gateway
 from sipxd.directory.user import User
-from sipxd.errors import NotFound
+from sipxd.errors import BadInput, NotFound
 from sipxd.service.accounts import Accounts
 from sipxd.service.authorizers import gateway_account, user_account
+from sipxd.service.plans import ANYTHING, Plans, Wish
 from sipxd.service.registrations import Registrations
-from sipxd.sip.registrar import Binding
+from sipxd.sip.uri import UriError, is_address, parse_uri
 
 OWN_PHONES = ";sipx-userforward=false"
 """Tells a PBX that a number means the phones of its user, and not whatever he forwards to."""
 
 
 class Destinations:
-    """The one place that turns a number into targets, for whatever door a call comes through.
+    """The one place that turns a number into a plan, for whatever door a call comes through.
 
-    A number leads, in this order, to: the phones of the user who has it; the gateways of the first
-    route that matches it; the outbound proxy.  A number of another domain leads to that domain.
-    ``is_well`` tells whether a gateway is in good health.
+    A number leads, in this order, to: the user who has it; the hunt group that has it; the gateways
+    of the first route that matches it; the outbound proxy.  A number of another domain leads to
+    that domain.  ``is_well`` tells whether a gateway is in good health, ``plans`` what users and
+    hunt groups want done with a call.
     """
 
     def __init__(
@@ -39,7 +52,9 @@ class Destinations:
         config: Config,
         accounts: Accounts,
         registrations: Registrations,
+        plans: Plans,
         is_well: Callable[[str], bool] = lambda gateway: True,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.policy = DialPolicy(
             config.domain.lower(),
@@ -52,7 +67,9 @@ class Destinations:
         self._domain = config.domain
         self._accounts = accounts
         self._registrations = registrations
+        self._plans = plans
         self._is_well = is_well
+        self._now = now
         self._gateways = {gateway.name: gateway for gateway in config.gateway}
         self._proxy = loose(config.sip.outbound_proxy)
         self._seconds = float(config.call.ring_timeout)
@@ -61,12 +78,13 @@ class Destinations:
 
     def own_phones(self, user: User, number: Number) -> Destination:
         """The phones of ``user``, shown that they are to call ``number``. Raises NotFound."""
-        targets = self._own_targets(user, payer=user)
-        if not targets:
+        own = self._own(user, payer=user.name)
+        if not own:
             raise NotFound(
                 f"No phone of {user.name} is registered; switch it on, or check its account.",
                 field="user",
             )
+        targets = tuple(target for _, target in own)
         shown = identity.own_phone(
             user.name,
             number,
@@ -74,7 +92,7 @@ class Destinations:
             self._config.call.caller_leg_from,
             through_proxy=targets[0].flow is None,
         )
-        return Destination(targets, shown, self._seconds)
+        return ring_all(targets, shown, self._seconds)
 
     def find(
         self,
@@ -84,25 +102,65 @@ class Destinations:
         from_phone: bool = False,
         caller: User | None = None,
         private: bool = False,
+        path: Path = (),
+        wish: Wish = ANYTHING,
+        at: float | None = None,
     ) -> Destination:
         """What ``number`` leads to when ``user`` calls it, where the dial policy lets him.
 
         This is the entrance for every door; nobody has to ask the policy beside it.  ``user`` is
         the one under whose permissions and for whose account the call is made: who calls, and for a
-        transfer, a redirect or a forward the one who sends the call on; then ``caller`` is who is
-        shown as calling.  ``from_phone``: the number was dialled on a phone as it stands, so that
-        calls for help pass; never so for transfers and redirects.  ``private``: the caller does not
-        want to be known.  Raises Forbidden, NotFound.
+        transfer the one who sends the call on; then ``caller`` is who is shown as calling.
+        ``from_phone``: the number was dialled on a phone as it stands, so that calls for help pass;
+        never so for transfers.  ``private``: the caller does not want to be known.  ``path`` are
+        the numbers that the call has come through, ``number`` included; ``at`` when it is made
+        (seconds since the epoch), None: now.  Raises Forbidden, NotFound.
         """
-        self.policy.check(user, number, from_phone=from_phone)
-        emergency = from_phone and self.policy.is_emergency(number)
-        shown = _caller(user, caller or user, private=private and not emergency)
-        if not self.policy.is_local(number):
-            return self._elsewhere(shown, self.address(number))
-        callee = self._accounts.find(number.user)
-        if callee is not None and callee.enabled:
-            return self._to_user(user, callee, shown, number)
-        return self._outside(user, number, shown, from_phone=from_phone, emergency=emergency)
+        sent_on = (Diverted(user.name, Reason.UNKNOWN),) if caller is not None else ()
+        passage = Passage(
+            caller or user, user.name, private, path, sent_on, self._now() if at is None else at
+        )
+        plan = self._lead(user, number, passage, wish, from_phone=from_phone)
+        if plan.is_empty and plan.refusal[0] == 404:
+            raise NotFound(f"No phone of {number} is registered.", field="number")
+        call = self._config.call
+        plan = attrs.evolve(
+            plan,
+            limit=float(call.ring_limit),
+            parallel=self._config.limits.parallel_branches,
+            early_media_extends=call.early_media_extends,
+        )
+        shown = identity.within_house(
+            self._shown(passage, private=private), self._domain, self.address(number)
+        )
+        return Destination(plan, shown.identity)
+
+    def seek(self, onward: Onward, passage: Passage) -> Plan:
+        """What a number leads to, to which a user or a hunt group sends a call on.
+
+        Raises Forbidden, NotFound, Loop.
+        """
+        by = self._accounts.find(onward.by) or house(onward.by)
+        number = self._onward(onward.number)
+        entry = Number(self.canonical(number), number.host)
+        path = extend_path(passage.path, entry, self._domain)
+        diverted = (*passage.diverted, Diverted(onward.by, onward.reason))
+        passage = attrs.evolve(passage, payer=by.name, path=path, diverted=diverted)
+        wish = Wish(onward.follow, voicemail=onward.voicemail, only_voicemail=onward.voicemail)
+        plan = self._lead(by, number, passage, wish, seconds=None)
+        return plan.with_targets(lambda target: attrs.evolve(target, path=path))
+
+    def permit(self, user: User, number: str) -> None:
+        """Raise Forbidden where ``user`` may not send calls on to ``number``, BadInput where it is
+        none."""
+        cleaned = clean_number(number)
+        self.policy.check(user, cleaned)
+        if not self.policy.is_local(cleaned) or self._plans.knows(cleaned.user):
+            return
+        way = find_way(cleaned.user, self._config.route, self._gateways, self._is_well)
+        forms = (cleaned.user,) if way is None else way.forms
+        permission = "" if way is None else way.permission
+        self.policy.check_outside(user, cleaned, forms, permission=permission)
 
     def inward(self, gateway: Gateway, names: Iterable[str]) -> Number | None:
         """Whom a call that came from ``gateway`` is for.
@@ -110,55 +168,146 @@ class Destinations:
         ``names`` are those that the call gives him; that of our account is nobody's.
         """
         for name in names:
-            if name != gateway.username and self._accounts.find(name) is not None:
-                return Number(name)
+            if name == gateway.username:
+                continue
+            for known_as in (name, gateway.incoming_number(name)):
+                if self._plans.knows(known_as):
+                    return Number(known_as)
         return Number(gateway.incoming) if gateway.incoming else None
+
+    def canonical(self, number: Number) -> str:
+        """The name of the user whom ``number`` means, by whatever alias; else its user part."""
+        user = self._accounts.find(number.user) if self.policy.is_local(number) else None
+        return number.user if user is None else user.name
 
     def address(self, number: Number) -> str:
         """``number`` as a SIP URI of its domain."""
         return f"sip:{uri_user(number.user)}@{number.host or self._domain}"
 
+    def _onward(self, text: str) -> Number:
+        """The number that a user has stored, or the SIP or tel URI of a redirection."""
+        try:
+            if not text.startswith(("sip:", "sips:", "tel:")):
+                return clean_number(text)
+            uri = parse_uri(text)
+            ours = uri.scheme == "tel" or uri.host == self.policy.domain or is_address(uri.host)
+            return clean_number(uri.user_text if ours else f"{uri.user_text}@{uri.host}")
+        except (BadInput, UriError):
+            raise NotFound(f"{text[:80]!r} is no number.", field="number") from None
+
+    # -- what a number leads to ----------------------------------------------------------------
+
+    def _lead(
+        self,
+        user: User,
+        number: Number,
+        passage: Passage,
+        wish: Wish,
+        *,
+        from_phone: bool = False,
+        seconds: float | None = 0.0,
+    ) -> Plan:
+        """The plan; what is no user rings for ``seconds``, 0: as configured."""
+        self.policy.check(user, number, from_phone=from_phone)
+        if not self.policy.is_local(number):
+            return self._single(self._elsewhere(passage, number), passage, seconds)
+        callee = self._accounts.find(number.user)
+        if callee is not None and callee.enabled:
+            return self._to_user(callee, number, passage, wish)
+        group = self._plans.group(number.user)
+        if group is not None:
+            return self._plans.of_group(group, passage)
+        emergency = from_phone and self.policy.is_emergency(number)
+        target = self._outside(user, number, passage, from_phone=from_phone, emergency=emergency)
+        return self._single(target, passage, seconds)
+
+    def _single(self, target: Target, passage: Passage, seconds: float | None) -> Plan:
+        return Plan(((Leaf(target, self._seconds if seconds == 0.0 else seconds),),), passage)
+
+    def _shown(self, passage: Passage, *, private: bool) -> Caller:
+        return identity.caller_of(passage, private=private)
+
     # -- the users of the house ----------------------------------------------------------------
 
-    def _to_user(self, user: User, callee: User, caller: Caller, number: Number) -> Destination:
-        targets = self._own_targets(callee, payer=user)
-        if not targets:
-            raise NotFound(f"No phone of {callee.name} is registered.", field="number")
+    def _to_user(self, callee: User, number: Number, passage: Passage, wish: Wish) -> Plan:
+        caller = self._shown(passage, private=passage.private)
         to = self.address(number)
-        if targets[0].flow is None:
+        own = tuple(
+            (q, self._shown_to(target, caller, to))
+            for q, target in self._own(callee, payer=passage.payer)
+        )
+        box = self._voicemail(callee, passage) if wish.voicemail else None
+        return self._plans.of_user(callee, own, box, passage, wish)
+
+    def _shown_to(self, target: Target, caller: Caller, to: str) -> Target:
+        """``target``, a phone of the house or the PBX in front of one, told who calls."""
+        if target.flow is None and target.routes:
             shown = identity.through_proxy(caller, self._domain, to)
         else:
             shown = identity.within_house(caller, self._domain, to)
-        return self._destination(
-            tuple(attrs.evolve(target, headers=shown.headers) for target in targets), shown
-        )
+        return _telling(target, shown)
 
-    def _own_targets(self, user: User, *, payer: User) -> tuple[Target, ...]:
+    def _own(self, user: User, *, payer: str) -> tuple[tuple[float, Target], ...]:
         """The phones of ``user``: those registered here, else those that the PBX knows.
 
-        ``payer`` is the user whose password the PBX may ask for.
+        Each with its q value.  ``payer`` is the user whose password the PBX may ask for.
         """
-        bindings: tuple[Binding, ...] = ()
-        if self._config.sip.registrar:
-            bindings = self._registrations.of(user)
+        bindings = self._registrations.of(user) if self._config.sip.registrar else ()
         if bindings or not self._proxy:
             return tuple(
-                Target(binding.uri, binding.flow, binding.path, binding.user_agent, user=user.name)
+                (
+                    binding.q,
+                    Target(
+                        binding.uri,
+                        binding.flow,
+                        binding.path,
+                        binding.user_agent,
+                        user=user.name,
+                        label=user.name,
+                    ),
+                )
                 for binding in bindings[: self._config.limits.parallel_branches]
             )
         uri = f"sip:{uri_user(user.name)}@{self._domain}{OWN_PHONES}"
-        return (attrs.evolve(self._through_proxy(uri, payer), user=user.name),)
+        target = self._through_proxy(uri, payer)
+        return ((1.0, attrs.evolve(target, user=user.name, label=user.name)),)
+
+    def _voicemail(self, callee: User, passage: Passage) -> Leaf | None:
+        """The voicemail box of ``callee``."""
+        template = self._config.voicemail.uri
+        if not (template and callee.voicemail):
+            return None
+        uri = template.replace("{user}", uri_user(callee.name))
+        inside = bool(self._proxy) and parse_uri(uri).host == self.policy.domain
+        target = self._through_proxy(uri, callee.name) if inside else Target(uri)
+        diverted = (*passage.diverted, Diverted(callee.name, Reason.NO_ANSWER))
+        passage = attrs.evolve(passage, payer=callee.name, diverted=diverted)
+        caller = self._shown(passage, private=passage.private)
+        target = self._shown_to(
+            attrs.evolve(target, label=f"voicemail of {callee.name}"), caller, uri
+        )
+        return Leaf(target, self._seconds)
 
     # -- the world outside ---------------------------------------------------------------------
 
-    def _elsewhere(self, caller: Caller, uri: str) -> Destination:
+    def _elsewhere(self, passage: Passage, number: Number) -> Target:
         """An address of another domain, which DNS knows."""
-        shown = identity.within_house(caller, self._domain, uri)
-        return self._destination((Target(uri, headers=shown.headers),), shown)
+        uri = self.address(number)
+        shown = identity.within_house(
+            self._shown(passage, private=passage.private), self._domain, uri
+        )
+        return _telling(Target(uri, label=str(number)), shown)
 
     def _outside(
-        self, user: User, number: Number, caller: Caller, *, from_phone: bool, emergency: bool
-    ) -> Destination:
+        self,
+        user: User,
+        number: Number,
+        passage: Passage,
+        *,
+        from_phone: bool,
+        emergency: bool,
+    ) -> Target:
+        caller = self._shown(passage, private=passage.private and not emergency)
         way = find_way(number.user, self._config.route, self._gateways, self._is_well)
         if way is not None:
             self.policy.check_outside(
@@ -168,14 +317,12 @@ class Destinations:
             for attempt in reversed(way.attempts):
                 target = self._through_gateway(attempt, caller, target, emergency=emergency)
             if target is not None:
-                assert target.identity is not None
-                return Destination((target,), target.identity, self._seconds)
+                return attrs.evolve(target, label=str(number))
         elif self._proxy:
             self.policy.check_outside(user, number, (number.user,), from_phone=from_phone)
             uri = self.address(number)
-            shown = identity.through_proxy(caller, self._domain, uri)
-            target = attrs.evolve(self._through_proxy(uri, user), headers=shown.headers)
-            return self._destination((target,), shown)
+            target = attrs.evolve(self._through_proxy(uri, passage.payer), label=str(number))
+            return self._shown_to(target, caller, uri)
         raise NotFound(f"No route leads to {number}.", field="number")
 
     def _through_gateway(
@@ -187,32 +334,24 @@ class Destinations:
         routes: tuple[str, ...] = ()
         if gateway.domain:
             routes, where = (loose(gateway.uri),), gateway.domain
-        return Target(
+        target = Target(
             f"{scheme}:{uri_user(attempt.number)}@{where}",
             routes=routes,
-            identity=shown.identity,
-            headers=shown.headers,
             account=gateway_account(gateway.name),
             patience=float(gateway.patience),
             fallback=fallback,
         )
+        return _telling(target, shown)
 
-    def _through_proxy(self, uri: str, payer: User) -> Target:
-        account = user_account(payer.name) if payer.id != OUTSIDE else ""
+    def _through_proxy(self, uri: str, payer: str) -> Target:
+        """By way of the outbound proxy, which may ask for the password of the user ``payer``."""
+        known = self._accounts.find(payer)
+        account = "" if known is None else user_account(known.name)
         return Target(uri, routes=(self._proxy,), account=account)
 
-    def _destination(self, targets: tuple[Target, ...], shown: Shown) -> Destination:
-        return Destination(targets, shown.identity, self._seconds)
 
-
-def _caller(user: User, caller: User, *, private: bool) -> Caller:
-    return Caller(
-        caller.name,
-        f"{caller.first_name} {caller.last_name}".strip(),
-        private,
-        outside=caller.id == OUTSIDE,
-        sent_on_by=user.name if user.id != caller.id else "",
-    )
+def _telling(target: Target, shown: Shown) -> Target:
+    return attrs.evolve(target, identity=shown.identity, headers=(*target.headers, *shown.headers))
 
 
 def loose(uri: str) -> str:

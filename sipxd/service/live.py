@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from sipxd import __version__, ids, metrics
 from sipxd.call.call import Phase
-from sipxd.call.effects import AskReferral
+from sipxd.call.effects import AskReferral, Seek
 from sipxd.call.phones import Refusal
 from sipxd.call.record import CallEvent, CallRecord, CallState, CallUnit
 from sipxd.errors import Overloaded
@@ -127,6 +127,7 @@ class LiveCalls:
         self._invites: dict[str, ServerHandle] = {}
         self._observers: list[Callable[[CallRecord], None]] = []
         self._resolve: Callable[[CallRunner, AskReferral], None] | None = None
+        self._seek: Callable[[CallRunner, Seek], None] | None = None
         self._stack: SipStack | None = None
         self._locator: Locator | None = None
 
@@ -305,6 +306,15 @@ class LiveCalls:
         """A phone refers the other party of its call."""
         assert self._resolve is not None
         self._resolve(runner, ask)
+
+    def on_seek(self, seek: Callable[[CallRunner, Seek], None]) -> None:
+        """Have ``seek`` find out where the branches of searches lead."""
+        self._seek = seek
+
+    def sought(self, runner: CallRunner, ask: Seek) -> None:
+        """A branch of a call's search is a number that has to be looked up."""
+        assert self._seek is not None
+        self._seek(runner, ask)
 
     def find_dialog(self, replaces: Replaces) -> tuple[CallRunner, str] | None:
         """The runner and name of the leg whose dialog ``replaces`` names (RFC 3891 section 3).

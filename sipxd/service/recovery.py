@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from sipxd.call import effects as do
 from sipxd.call.call import Phase
+from sipxd.call.plan import Plan
 from sipxd.call.record import CallEvent, CallRecord, CallState, CallUnit, Cause
 from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
@@ -42,6 +43,14 @@ class Remains:
 
     def leg_event(self, leg: str, event: sip.Event) -> list[do.Effect]:
         """Nothing matters any more."""
+        return []
+
+    def found(self, branch: str, plan: Plan) -> list[do.Effect]:
+        """Nobody is looked for."""
+        return []
+
+    def not_found(self, branch: str, status: int, text: str) -> list[do.Effect]:
+        """Nobody is looked for."""
         return []
 
     def timer(self, name: str) -> list[do.Effect]:

@@ -28,7 +28,7 @@ from sipxd.service.surroundings import Machine, Surroundings
 from sipxd.sip import leg as sip
 from sipxd.sip.flow import Flow
 from sipxd.sip.headers import parse_name_addr
-from sipxd.sip.message import Request
+from sipxd.sip.message import Header, Request
 from sipxd.sip.uac import Invitation, UacLeg
 from sipxd.sip.usage import InviteUsage, LegState
 
@@ -253,6 +253,8 @@ class CallRunner:
                     self._around.step(self, kind, changes, now, data)
                 case do.AskReferral():
                     self._around.referred(self, effect)
+                case do.Seek():
+                    self._around.sought(self, effect)
                 case do.ReferHome():
                     self._refer_home(effect)
                 case do.Remember(user_agent, refuses):
@@ -322,7 +324,9 @@ class CallRunner:
     def _invite(self, attempt: Attempt, leg_id: str, local: sip.Local, flow: Flow) -> None:
         ring, target = attempt.ring, attempt.target
         identity = target.identity or ring.identity
-        path = path_headers(self.path) if target.flow is None else ()
+        path: tuple[Header, ...] = ()
+        if target.flow is None:
+            path = path_headers(self.path if target.path is None else target.path)
         invitation = Invitation(
             uri=target.uri,
             from_=identity.from_,

@@ -20,6 +20,7 @@ from sipxd.service.authentication import Authentication, Refused
 from sipxd.service.authorizers import gateway_account
 from sipxd.service.calls import Calls
 from sipxd.service.live import LiveCalls
+from sipxd.service.plans import Wish
 from sipxd.service.registrations import Registrations
 from sipxd.service.runner import CallRunner
 from sipxd.service.transfers import CannotReplace, Transfers
@@ -207,7 +208,9 @@ class Signalling:
         elif number is not None:
             gateway = self._authentication.gateway_at(flow.host)
             account = "" if gateway is None else gateway_account(gateway.name)
-            await self._calls.from_phone(caller, number, request, handle, flow, account=account)
+            await self._calls.from_phone(
+                caller, number, request, handle, flow, account=account, wish=_wish(request)
+            )
 
     async def _returned(
         self, handle: ServerHandle, request: Request, runner: CallRunner, flow: Flow
@@ -241,6 +244,16 @@ class Signalling:
         except BadInput as error:
             self._answer(handle, 404, f"Not Found: {error.detail}")
             return None
+
+
+def _wish(request: Request) -> Wish:
+    """What the Request-URI says beside the number (sipXcom contract 9.1)."""
+    uri = parse_uri(request.uri)
+    noroute = (uri.parameter("sipx-noroute") or "").lower()
+    return Wish(
+        follow=(uri.parameter("sipx-userforward") or "").lower() != "false",
+        voicemail=noroute != "voicemail",
+    )
 
 
 def _at_once(

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from sipxd.call import effects as do
 from sipxd.call.call import Phase
 from sipxd.call.phones import Refusal
+from sipxd.call.plan import Plan
 from sipxd.sip import leg as sip
 from sipxd.sip.credentials import Authorizer
 from sipxd.sip.flow import Flow
@@ -23,6 +24,10 @@ class Machine(Protocol):
     phase: Phase
 
     def leg_event(self, leg: str, event: sip.Event) -> list[do.Effect]: ...
+
+    def found(self, branch: str, plan: Plan) -> list[do.Effect]: ...
+
+    def not_found(self, branch: str, status: int, text: str) -> list[do.Effect]: ...
 
     def timer(self, name: str) -> list[do.Effect]: ...
 
@@ -56,6 +61,10 @@ class Surroundings(Protocol):
 
     def referred(self, runner: CallRunner, ask: do.AskReferral) -> None:
         """Find out where a referral leads, and tell the call of ``runner``."""
+        ...
+
+    def sought(self, runner: CallRunner, ask: do.Seek) -> None:
+        """Find out where a branch leads, and tell the call of ``runner``."""
         ...
 
     def await_return(self, token: str, runner: CallRunner, flow: Flow) -> str:

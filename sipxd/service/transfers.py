@@ -19,10 +19,11 @@ from __future__ import annotations
 import attrs
 from twisted.logger import Logger
 
-from sipxd.call.call import Destination, Phase
+from sipxd.call.call import Phase
 from sipxd.call.effects import AskReferral, Effect
 from sipxd.call.numbers import Number, clean_number
 from sipxd.call.path import Loop, turn_path
+from sipxd.call.plan import Destination
 from sipxd.call.policy import OUTSIDE, outsider
 from sipxd.call.transferable import TransferableCall
 from sipxd.directory.user import User
@@ -33,6 +34,7 @@ from sipxd.service.accounts import Accounts
 from sipxd.service.authentication import Authentication
 from sipxd.service.destinations import Destinations
 from sipxd.service.live import LiveCalls
+from sipxd.service.plans import Wish
 from sipxd.service.runner import CallRunner
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Header, Request
@@ -110,8 +112,11 @@ class Transfers:
     ) -> None:
         shown = self._shown(runner, call, ask.staying)
         try:
-            destination = self._destinations.find(user, number, caller=shown)
-            path = turn_path(runner.path, number, self._destinations.policy.domain)
+            known_as = Number(self._destinations.canonical(number), number.host)
+            path = turn_path(runner.path, known_as, self._destinations.policy.domain)
+            follow = replaces is None  # one telephone has that dialog, and no other
+            wish = Wish(follow=follow, voicemail=follow)
+            destination = self._destinations.find(user, number, caller=shown, path=path, wish=wish)
         except Forbidden as error:
             raise _Refused(403, f"Forbidden: {error.detail}") from None
         except NotFound as error:
@@ -270,17 +275,15 @@ def _with_headers(
     destination: Destination, referred_by: Header, replaces: Replaces | None
 ) -> Destination:
     """The phones of our users are told who referred; a PBX which dialog is to be replaced."""
-    inside = all(target.user for target in destination.targets)
-    if replaces is not None and not (
-        inside and all(target.flow is None for target in destination.targets)
-    ):
+    targets = destination.targets
+    inside = bool(targets) and all(target.user for target in targets)
+    if replaces is not None and not (inside and all(target.flow is None for target in targets)):
         raise _Refused(481, "")
-    if not inside:
-        return destination
     headers = [referred_by]
     if replaces is not None:
         headers += [("Replaces", str(replaces)), ("Require", "replaces")]
-    targets = tuple(
-        attrs.evolve(target, headers=(*target.headers, *headers)) for target in destination.targets
+    return destination.with_targets(
+        lambda target: (
+            attrs.evolve(target, headers=(*target.headers, *headers)) if target.user else target
+        )
     )
-    return attrs.evolve(destination, targets=targets)

@@ -189,6 +189,15 @@ def parameter(parameters: Parameters, name: str) -> str | None:
     return None
 
 
+def quality(parameters: Parameters) -> float:
+    """q from 0 to 1 with up to three decimals; 1 where it is missing or malformed."""
+    text = parameter(parameters, "q") or ""
+    whole, _, fraction = text.partition(".")
+    if whole not in ("0", "1") or len(fraction) > 3 or not (text + "0").isascii():
+        return 1.0
+    return min(1.0, float(text)) if (fraction + "0").isdigit() else 1.0
+
+
 def format_parameters(parameters: Parameters) -> str:
     """The opposite of parse_parameters."""
     return "".join(

@@ -132,11 +132,15 @@ class Updated:
 
 @attrs.frozen
 class Refused:
-    """An INVITE that never became a dialog: the final status, or 408 and 503 of our own."""
+    """An INVITE that never became a dialog: the final status, or 408 and 503 of our own.
+
+    ``contacts`` are those of a redirection, each with its q value.
+    """
 
     status: int
     reason: str
     user_agent: str = ""
+    contacts: tuple[tuple[float, str], ...] = ()
 
 
 @attrs.frozen

@@ -17,6 +17,7 @@ from sipxd.sip.headers import (
     parameter,
     parse_name_addr,
     parse_number,
+    quality,
     unquote,
 )
 from sipxd.sip.message import Header, Request, displayable
@@ -162,7 +163,7 @@ def _binding(request: Request, contact: NameAddr, default: int, flow: Flow, now:
         call_id=request.call_id,
         cseq=request.cseq[0],
         flow=flow,
-        q=_quality(contact.parameters),
+        q=quality(contact.parameters),
         path=path,
         user_agent=displayable((request.get("User-Agent") or "")[:128]),
         instance=_instance(contact.parameters),
@@ -182,15 +183,6 @@ def _seconds(text: str) -> int:
         return min(parse_number(text, 2**32 - 1), MAXIMUM_EXPIRES)
     except HeaderError:
         return DEFAULT_EXPIRES
-
-
-def _quality(parameters: Parameters) -> float:
-    """q from 0 to 1 with up to three decimals; 1 where it is missing or malformed."""
-    text = parameter(parameters, "q") or ""
-    whole, _, fraction = text.partition(".")
-    if whole not in ("0", "1") or len(fraction) > 3 or not (text + "0").isascii():
-        return 1.0
-    return min(1.0, float(text)) if (fraction + "0").isdigit() else 1.0
 
 
 def _contact(binding: Binding, now: float) -> str:

@@ -31,6 +31,7 @@ from sipxd.sip.leg_media import LegMedia
 from sipxd.sip.media import CannotHold
 from sipxd.sip.message import Header, Request, Response
 from sipxd.sip.offer import Exchange
+from sipxd.sip.redirection import contacts_of
 from sipxd.sip.sdp import Direction, SdpError
 from sipxd.sip.usage import ALLOW, CHALLENGES, LegState
 
@@ -151,7 +152,9 @@ class UacLeg(Forks):
             return self._invite_challenged(response)
         if response.status == 422 and self._cancelled is None and self.session.raised(response):
             return self._send_invite()
-        return self._refused(response.status, response.reason, agent_of(response))
+        return self._refused(
+            response.status, response.reason, agent_of(response), contacts_of(response)
+        )
 
     def _invite_challenged(self, response: Response) -> list[Output]:
         """Send the INVITE once more, with the credentials that are asked for."""
@@ -178,10 +181,17 @@ class UacLeg(Forks):
         reason = "No response" if status == 408 else "The network refused the message"
         return self._refused(status, reason)
 
-    def _refused(self, status: int, reason: str, agent: str = "") -> list[Output]:
+    def _refused(
+        self,
+        status: int,
+        reason: str,
+        agent: str = "",
+        contacts: tuple[tuple[float, str], ...] = (),
+    ) -> list[Output]:
         self.state = LegState.GONE
         stop = [StopTimer("glare")] if self._offering is not None else []
-        return [*stop, Refused(status, reason[:200], agent or self.peer_agent), Gone()]
+        refused = Refused(status, reason[:200], agent or self.peer_agent, contacts)
+        return [*stop, refused, Gone()]
 
     def _provisional_response(self, response: Response) -> list[Output]:
         if self.state is not LegState.EARLY:

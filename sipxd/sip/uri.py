@@ -67,6 +67,15 @@ class Uri:
         return f"{self.scheme}:{user}{self.host}{port}{parameters}{headers}"
 
 
+def is_address(host: str) -> bool:
+    """Whether the host of a URI is an IP address, IPv6 in brackets."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
 @functools.lru_cache(maxsize=1024)
 def parse_uri(text: str) -> Uri:
     """The parts of ``text``. Raises UriError; results are cached because contacts repeat."""

@@ -23,11 +23,14 @@ from sipxd.net.timers import TimerQueue
 from sipxd.service.accounts import Accounts, NewUser, UserChange, create_user
 from sipxd.service.authentication import Authentication
 from sipxd.service.authorizers import Authorizers
+from sipxd.service.call_groups import CallGroups
 from sipxd.service.calls import Calls
 from sipxd.service.destinations import Destinations
+from sipxd.service.forwardings import Forwardings
 from sipxd.service.gateways import Gateways
 from sipxd.service.live import LiveCalls
 from sipxd.service.phones import Phones
+from sipxd.service.plans import Plans
 from sipxd.service.registrations import Registrations
 from sipxd.service.signalling import Signalling
 from sipxd.service.transfers import Transfers
@@ -105,6 +108,17 @@ class Office:
         store: Any = self.store
         self.accounts = self.now(Accounts.load(store, self.vault, self.clock))
         self.registrations = Registrations(store, 10, self.time)
+        self.call_groups = CallGroups(store, self.accounts, DOMAIN)
+        self.now(self.call_groups.load())
+        self.forwardings = Forwardings(
+            store,
+            self.accounts,
+            self.call_groups,
+            permit=self._permit,
+            default_timer=self.config.call.ring_timeout,
+            has_voicemail_service=bool(self.config.voicemail.uri),
+        )
+        self.now(self.forwardings.load())
         self.table = LiveCalls(
             store,
             self.timers,
@@ -122,10 +136,22 @@ class Office:
             octets=self.random.randbytes,
         )
         self.table.authorizer = authorizers.of
-        destinations = Destinations(
-            self.config, self.accounts, self.registrations, self.gateways.is_well
+        plans = Plans(
+            self.accounts,
+            self.forwardings,
+            self.call_groups,
+            time_zone=self.config.call.time_zone,
+            is_holiday=self.forwardings.holidays.is_holiday,
         )
-        self.calls = Calls(self.config, destinations, store, self.table, self.timers)
+        self.destinations = Destinations(
+            self.config,
+            self.accounts,
+            self.registrations,
+            plans,
+            self.gateways.is_well,
+            self.time,
+        )
+        self.calls = Calls(self.config, self.destinations, store, self.table, self.timers)
         authentication = Authentication(
             self.config,
             self.accounts,
@@ -137,7 +163,7 @@ class Office:
             authentication,
             self.registrations,
             self.calls,
-            Transfers(authentication, self.accounts, destinations, self.table),
+            Transfers(authentication, self.accounts, self.destinations, self.table),
             self.table,
             random=self.random.randbytes,
         )
@@ -152,6 +178,9 @@ class Office:
         self.transport: NetworkTransport = self.network.node(*SERVER, self.stack.receive)
         self.stack.add_transport(self.transport)
         self.gateways.start(self.stack, locator)
+
+    def _permit(self, user: User, number: str) -> None:
+        self.destinations.permit(user, number)
 
     def time(self) -> float:
         """Seconds since the epoch on the fake clock."""
@@ -175,6 +204,7 @@ class Office:
             user, _ = create_user(connection, self.vault, new)
         store: Any = self.store
         loaded = self.now(Accounts.load(store, self.vault, self.clock))
+        loaded._observers = self.accounts._observers  # who follows this table goes on to
         self.accounts.__dict__.update(loaded.__dict__)
         self.users[name] = user
         return user

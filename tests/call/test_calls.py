@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sipxd.call.call import Call, Destination, Phase
+from sipxd.call.call import Call, Phase
 from sipxd.call.click import ClickToCall
 from sipxd.call.click_offer import OfferClick
 from sipxd.call.click_offerless import OfferlessClick
@@ -30,6 +30,7 @@ from sipxd.call.effects import (
 )
 from sipxd.call.phone import PhoneCall
 from sipxd.call.phones import Refusal
+from sipxd.call.plan import Destination, ring_all
 from sipxd.sip import leg
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Request
@@ -53,7 +54,7 @@ TONE = target(9)
 
 
 def destination(first: int) -> Destination:
-    return Destination((target(first), target(first + 1)), IDENTITY, 20.0)
+    return ring_all((target(first), target(first + 1)), IDENTITY, 20.0)
 
 
 def phone_two_wants_sdp(user_agent: str, refusal: Refusal) -> bool:

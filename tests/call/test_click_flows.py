@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 
-from sipxd.call.call import Destination, Phase
+from sipxd.call.call import Phase
 from sipxd.call.click import ClickToCall
 from sipxd.call.click_offerless import OfferlessClick
 from sipxd.call.click_refer import ReferClick, ReferredCall
@@ -28,6 +28,7 @@ from sipxd.call.effects import (
     Target,
 )
 from sipxd.call.phones import Refusal
+from sipxd.call.plan import Destination, ring_all
 from sipxd.call.record import ClickFlow
 from sipxd.sip import leg
 from sipxd.sip.flow import Flow
@@ -50,7 +51,7 @@ ALICE, BOB = sdp(1000), sdp(2000)
 def destination(n: int, user: str = "") -> Destination:
     flow = Flow("UDP", "udp:192.0.2.1:5060", f"198.51.100.{n}", 5060)
     target = Target(f"sip:x@198.51.100.{n}", flow, user_agent=f"phone-{n}", user=user)
-    return Destination((target,), Identity("<sip:201@example.org>", "<sip:200@example.org>"), 20.0)
+    return ring_all((target,), Identity("<sip:201@example.org>", "<sip:200@example.org>"), 20.0)
 
 
 def offerless(*refusing: str) -> OfferlessClick:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sipxd.call.call import Destination, Phase
+from sipxd.call.call import Phase
 from sipxd.call.effects import (
     Accept,
     AcceptReferral,
@@ -30,6 +30,7 @@ from sipxd.call.effects import (
     Target,
 )
 from sipxd.call.phone import PhoneCall
+from sipxd.call.plan import Destination, ring_all
 from sipxd.call.transferable import MAXIMUM_CHANGES
 from sipxd.sip import leg
 from sipxd.sip.flow import Flow
@@ -56,7 +57,7 @@ INFO = Request("INFO", "sip:x@y", headers=[])
 
 
 def bridged(user: str = "200", callee: str = "201") -> PhoneCall:
-    call = PhoneCall("near", NEAR, Destination((target(1, callee),), IDENTITY, 20.0), user)
+    call = PhoneCall("near", NEAR, ring_all((target(1, callee),), IDENTITY, 20.0), user)
     call.start()
     call.leg_event("far-1", leg.Answered(FAR))
     assert call.phase is Phase.BRIDGED
@@ -65,7 +66,7 @@ def bridged(user: str = "200", callee: str = "201") -> PhoneCall:
 
 def third(*users: str) -> Destination:
     targets = tuple(target(n, user) for n, user in enumerate(users or ("202",), 3))
-    return Destination(targets, IDENTITY, 20.0)
+    return ring_all(targets, IDENTITY, 20.0)
 
 
 def referred(call: PhoneCall, who: str = "near", key: str = "in-1") -> list[Effect]:

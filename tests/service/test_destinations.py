@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sipxd.call.effects import Target
+from sipxd.call.effects import Identity, Target
 from sipxd.call.numbers import Number
 from sipxd.call.policy import SIP_ADDRESS, outsider
 from sipxd.directory.user import User
@@ -130,7 +130,11 @@ def test_another_domain_is_found_by_dns_and_needs_a_permission() -> None:
         made.calls.destinations.find(ann, number)
     allowed = User(ann.id, "200", permissions=frozenset({SIP_ADDRESS}))
     (target,) = made.calls.destinations.find(allowed, number).targets
-    assert target == Target("sip:bob@elsewhere.example")
+    assert target == Target(
+        "sip:bob@elsewhere.example",
+        identity=Identity("<sip:200@example.org>", "<sip:bob@elsewhere.example>"),
+        label="bob@elsewhere.example",
+    )
 
 
 def test_the_pbx_takes_what_is_nobodys_here() -> None:
@@ -138,9 +142,10 @@ def test_the_pbx_takes_what_is_nobodys_here() -> None:
     made.add_phone("201")
     find = made.calls.destinations.find
     destination = find(ann, Number("4711"))
-    assert destination.targets == (
-        Target("sip:4711@example.org", routes=("<sip:pbx.example.net;lr>",), account="user:200"),
-    )
+    (target,) = destination.targets
+    assert target.uri == "sip:4711@example.org"
+    assert (target.routes, target.account) == (("<sip:pbx.example.net;lr>",), "user:200")
+    assert target.identity == Identity('"Ann" <sip:200@example.org>', "<sip:4711@example.org>")
     assert destination.identity.from_ == '"Ann" <sip:200@example.org>'
     (target,) = find(ann, Number("201")).targets
     assert target.flow is not None and not target.account

@@ -1,0 +1,135 @@
+"""What users and hunt groups want done with a call, at the moment when it comes in.
+
+The live settings, the clock and the calendar in; the plans of `sipxd.call.forward` out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import zoneinfo
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+
+from sipxd.call.effects import Target
+from sipxd.call.forward import Moment, Situated, group_plan, total_seconds, user_plan
+from sipxd.call.plan import Leaf, Passage, Plan
+from sipxd.directory.call_group import CallGroup
+from sipxd.directory.forwarding import Forwarding
+from sipxd.directory.schedule import Schedule
+from sipxd.directory.user import User
+
+
+class Settings(Protocol):
+    """What plans need of `sipxd.service.forwardings.Forwardings`."""
+
+    @property
+    def default_timer(self) -> int: ...
+
+    def of(self, user: User) -> Forwarding: ...
+
+    def schedule(self, schedule_id: int) -> Schedule | None: ...
+
+
+class Groups(Protocol):
+    """What plans need of `sipxd.service.call_groups.CallGroups`."""
+
+    def find(self, name: str) -> CallGroup | None: ...
+
+
+class Users(Protocol):
+    """What plans need of the accounts."""
+
+    def find(self, name_or_alias: str) -> User | None: ...
+
+
+@attrs.frozen
+class Wish:
+    """What a call itself asks for (contract 9.1)."""
+
+    follow: bool = True
+    """Whether the callee's forwarding is followed (``sipx-userforward``)."""
+    voicemail: bool = True
+    """Whether it may end in a voicemail box (``sipx-noroute``)."""
+    only_voicemail: bool = False
+
+
+ANYTHING = Wish()
+"""Whatever the callee wants."""
+
+
+class Plans:
+    """Makes the plans. ``time_zone`` is that of users who have set none; empty: the machine's."""
+
+    def __init__(
+        self,
+        users: Users,
+        settings: Settings,
+        groups: Groups,
+        *,
+        time_zone: str = "",
+        is_holiday: Callable[[str, datetime.date], bool],
+    ) -> None:
+        self._users = users
+        self._settings = settings
+        self._groups = groups
+        self._time_zone = time_zone
+        self._is_holiday = is_holiday
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a user or a hunt group of that name or alias."""
+        return self._users.find(name) is not None or self._groups.find(name) is not None
+
+    def group(self, name: str) -> CallGroup | None:
+        """The hunt group that is reached by ``name``, unless it is switched off."""
+        group = self._groups.find(name)
+        return group if group is not None and group.enabled else None
+
+    def of_user(
+        self,
+        user: User,
+        own: tuple[tuple[float, Target], ...],
+        voicemail: Leaf | None,
+        passage: Passage,
+        wish: Wish,
+    ) -> Plan:
+        """Whom a call for ``user`` rings, whose phones are ``own``, each with its q value."""
+        settings = self._settings.of(user)
+        timer = self._timer(settings)
+        last = () if voicemail is None else (voicemail,)
+        if wish.only_voicemail:
+            return Plan((), passage, last=last, refusal=(480, "No voicemail"))
+        if not wish.follow:
+            phones = tuple(Leaf(target, timer, own=True) for _, target in own)
+            return Plan((phones,) if phones else (), passage, user.name, last=last)
+        situated = Situated(
+            user.name,
+            settings,
+            own,
+            timer,
+            Moment.of(passage.at, self._zone(settings.time_zone)),
+            voicemail,
+            self._settings.schedule,
+            self._is_holiday,
+        )
+        return user_plan(situated, passage)
+
+    def of_group(self, group: CallGroup, passage: Passage) -> Plan:
+        """Whom a call for ``group`` rings."""
+        return group_plan(group, passage, self._total)
+
+    def _timer(self, settings: Forwarding) -> float:
+        return float(settings.timer or self._settings.default_timer)
+
+    def _total(self, name: str) -> float | None:
+        user = self._users.find(name)
+        if user is None:
+            return None
+        settings = self._settings.of(user)
+        return total_seconds(settings, self._timer(settings))
+
+    def _zone(self, name: str) -> datetime.tzinfo | None:
+        """The time zone of that name, else the configured one; None: that of the machine."""
+        wanted = name or self._time_zone
+        return zoneinfo.ZoneInfo(wanted) if wanted else None
