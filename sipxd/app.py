@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,7 @@ from sipxd.service.phones import Phones
 from sipxd.service.plans import Plans
 from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
+from sipxd.service.rehearsals import Rehearsals
 from sipxd.service.signalling import Signalling
 from sipxd.service.transfers import Transfers
 from sipxd.service.vault import Vault
@@ -137,6 +139,7 @@ class App(MultiService):
     phones: Phones
     call_groups: CallGroups
     forwardings: Forwardings
+    rehearsals: Rehearsals
     table: LiveCalls
     calls: Calls
     stack: SipStack
@@ -196,7 +199,14 @@ class App(MultiService):
         self._opened.append(self.timers.stop)
         self._start_sip()
         # First of all: where another daemon has this state directory, nothing may be touched.
-        commands = make_commands(self.accounts, self.calls, self.phones, self.gateways)
+        commands = make_commands(
+            self.accounts,
+            self.calls,
+            self.phones,
+            self.gateways,
+            self.forwardings,
+            self.rehearsals,
+        )
         admin = AdminSocket(config.admin_socket, reactor, commands)
         admin.start()
         self._opened.append(admin.stop)
@@ -211,7 +221,7 @@ class App(MultiService):
             self.calls,
             self.forwardings,
             self.call_groups,
-            None,
+            self.rehearsals,
             lambda: self._ready,
             reactor=reactor,
         )
@@ -258,6 +268,14 @@ class App(MultiService):
             config, self.accounts, self.registrations, plans, self.gateways.is_well
         )
         self.calls = Calls(config, destinations, self.store, self.table, self.timers)
+        self.rehearsals = Rehearsals(
+            config.domain,
+            self.accounts,
+            self.forwardings,
+            self.call_groups.house,
+            destinations,
+            time.time,
+        )
         authentication = Authentication(
             config, self.accounts, random=os.urandom, gateway_at=self.gateways.at
         )

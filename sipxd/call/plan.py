@@ -82,6 +82,14 @@ class Onward:
     """It leads to the voicemail box of that user, and nowhere else."""
 
 
+@attrs.frozen
+class Nowhere:
+    """Why a number leads nowhere: the response that its branch ends with."""
+
+    status: int
+    reason: str
+
+
 Branch = Leaf | Onward
 Stage = tuple[Branch, ...]
 

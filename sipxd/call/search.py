@@ -281,6 +281,7 @@ class Search:
         root = self._root
         if self._over or root.closing:
             return []
+        self._limited = False
         root.stages, root.at_first = (), False
         out: list[Outcome] = []
         for node in root.nodes:

@@ -22,8 +22,8 @@ Record = dict[str, Any]
 
 _SENTENCES = {
     "ringing-caller": "the caller's phone rings",
-    "ringing-callee": "the caller is there; the destination rings",
-    "bridged": "connected",
+    "ringing-callee": "the caller is there; {ringing}",
+    "bridged": "connected{reached}",
 }
 
 
@@ -76,7 +76,14 @@ def show_state(record: Record) -> str:
     if record["state"] == "ended":
         cause = record.get("cause") or {}
         return f"ended: {cause.get('sentence', 'no cause is known')}"
-    return _SENTENCES.get(str(record["state"]), "")
+    ringing, reached = record["ringing"], record["reached"]
+    sentence = _SENTENCES.get(str(record["state"]), "")
+    return sentence.format(
+        ringing=f"{', '.join(ringing)} {'rings' if len(ringing) == 1 else 'ring'}"
+        if ringing
+        else "the destination rings",
+        reached=f" with {reached}" if reached not in ("", record["number"]) else "",
+    )
 
 
 def _table(records: Iterable[Record]) -> Table:

@@ -21,6 +21,7 @@ COMMANDS = {
     "user": "sipxd.cli.user",
     "call": "sipxd.cli.call",
     "calls": "sipxd.cli.calls",
+    "forward": "sipxd.cli.forward",
     "phones": "sipxd.cli.phones",
     "phone": "sipxd.cli.phone",
     "gateways": "sipxd.cli.gateways",

@@ -18,14 +18,14 @@ from sipxd.call.click_refer import RETURN, ReferClick
 from sipxd.call.effects import Seek, Target
 from sipxd.call.identity import wants_privacy
 from sipxd.call.numbers import Number, clean_number
-from sipxd.call.path import HEADER, Loop, Path, extend_path, read_path
+from sipxd.call.path import HEADER, Path, extend_path, read_path
 from sipxd.call.phone import PhoneCall
-from sipxd.call.plan import Destination
+from sipxd.call.plan import Destination, Plan
 from sipxd.call.policy import OUTSIDE
 from sipxd.call.record import CallKind, CallRecord, CallState, ClickFlow
 from sipxd.config import Config
 from sipxd.directory.user import User
-from sipxd.errors import BadInput, Forbidden, NotFound, Overloaded, TooManyCalls
+from sipxd.errors import BadInput, NotFound, Overloaded, TooManyCalls
 from sipxd.net.legs import INVITE
 from sipxd.net.stack import ServerHandle
 from sipxd.net.timers import TimerQueue
@@ -282,27 +282,19 @@ class Calls:
 
     def _seek(self, runner: CallRunner, ask: Seek) -> None:
         """Tell the call of ``runner`` where a branch of its search leads."""
-        onward, branch = ask.onward, ask.leg
-        try:
-            plan = self.destinations.seek(onward, ask.passage)
-        except Forbidden as error:
-            status, sentence = 403, f"Forbidden: {error.detail}"
-        except NotFound as error:
-            status, sentence = 404, f"Not Found: {error.detail}"
-        except Loop as error:
-            status, sentence = 482, f"Loop Detected: {error}"
-        else:
-            runner.start(lambda: runner.machine.found(branch, plan))
+        found = self.destinations.seek(ask.onward, ask.passage)
+        if isinstance(found, Plan):
+            runner.start(lambda: runner.machine.found(ask.leg, found))
             return
         _log.info(
-            "call {call}: {by} cannot send it on to {number!r}: {status} {sentence}",
+            "call {call}: {by} cannot send it on to {number!r}: {status} {reason}",
             call=runner.record.id,
-            by=onward.by,
-            number=onward.number,
-            status=status,
-            sentence=sentence,
+            by=ask.onward.by,
+            number=ask.onward.number,
+            status=found.status,
+            reason=found.reason,
         )
-        runner.start(lambda: runner.machine.not_found(branch, status, sentence))
+        runner.start(lambda: runner.machine.not_found(ask.leg, found.status, found.reason))
 
     def returned(
         self, runner: CallRunner, request: Request, handle: ServerHandle, flow: Flow

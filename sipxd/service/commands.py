@@ -1,4 +1,4 @@
-"""The commands of the admin socket: what ``sipxd user``, ``call``, ``calls`` and ``phones`` ask.
+"""The commands of the admin socket: what ``sipxd user``, ``call``, ``forward`` and others ask.
 
 Arguments are decoded strictly; a key that no command knows is an error, not a silence.
 """
@@ -16,6 +16,9 @@ from twisted.internet.defer import Deferred
 from sipxd import __version__
 from sipxd.call.phones import Refusing
 from sipxd.call.record import CallRecord
+from sipxd.call.rehearsal import Rehearsal
+from sipxd.directory.forwarding import Forwarding
+from sipxd.directory.schedule import Schedule
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound
 from sipxd.service.accounts import Accounts, Generated, NewUser, UserChange
@@ -60,6 +63,25 @@ class Gateways(Protocol):
     def all(self) -> list[GatewayStatus]: ...
 
 
+class Forwardings(Protocol):
+    """What the commands need of what users want done with their calls."""
+
+    @property
+    def default_timer(self) -> int: ...
+
+    def of(self, user: User) -> Forwarding: ...
+
+    def has_voicemail(self, user: User) -> bool: ...
+
+    def schedules_of(self, user: User) -> list[Schedule]: ...
+
+
+class Rehearsals(Protocol):
+    """What the commands need of the rehearsals."""
+
+    async def rehearse(self, user: User, caller: str | None, at: float | None) -> Rehearsal: ...
+
+
 @attrs.frozen
 class Nothing:
     """No arguments."""
@@ -87,6 +109,15 @@ class Dialled:
     user: str
     number: str
     flow: str | None = None
+
+
+@attrs.frozen
+class Rehearsed:
+    """A call for whom, from whom, and when (seconds since the epoch)."""
+
+    name: str
+    caller: str | None = None
+    at: float | None = None
 
 
 @attrs.frozen
@@ -142,7 +173,12 @@ def created(user: User, generated: Generated) -> dict[str, Any]:
 
 
 def make_commands(
-    accounts: Accounts, calls: Calls, phones: Phones, gateways: Gateways
+    accounts: Accounts,
+    calls: Calls,
+    phones: Phones,
+    gateways: Gateways,
+    forwardings: Forwardings,
+    rehearsals: Rehearsals,
 ) -> dict[str, Handler]:
     """The handlers for the admin socket, by the name of their command."""
 
@@ -191,6 +227,20 @@ def make_commands(
         finally:
             unsubscribe()
 
+    async def forward_show(arguments: dict[str, Any], _: Emit) -> Any:
+        user = existing(decode(Named, arguments).name)
+        return {
+            "user": user.name,
+            "forwarding": plain(forwardings.of(user)),
+            "default_timer": forwardings.default_timer,
+            "voicemail": forwardings.has_voicemail(user),
+            "schedules": plain(forwardings.schedules_of(user)),
+        }
+
+    async def forward_rehearse(arguments: dict[str, Any], _: Emit) -> Any:
+        asked = decode(Rehearsed, arguments)
+        return plain(await rehearsals.rehearse(existing(asked.name), asked.caller, asked.at))
+
     async def phones_list(arguments: dict[str, Any], _: Emit) -> Any:
         decode(Nothing, arguments)
         return plain(phones.all())
@@ -221,6 +271,8 @@ def make_commands(
         "call": call,
         "calls": calls_list,
         "calls.watch": calls_watch,
+        "forward.show": forward_show,
+        "forward.rehearse": forward_rehearse,
         "phones.list": phones_list,
         "phones.clear": phones_clear,
         "gateways": gateways_list,

@@ -11,11 +11,12 @@ from sipxd.call import identity
 from sipxd.call.effects import Target
 from sipxd.call.identity import Caller, Shown
 from sipxd.call.numbers import Number, clean_number, uri_user
-from sipxd.call.path import Path, extend_path
+from sipxd.call.path import Loop, Path, extend_path
 from sipxd.call.plan import (
     Destination,
     Diverted,
     Leaf,
+    Nowhere,
     Onward,
     Passage,
     Plan,
@@ -27,7 +28,7 @@ from sipxd.call.routing import Attempt, find_way
 from sipxd.config import Config
 from sipxd.directory.gateway import Gateway
 from sipxd.directory.user import User
-from sipxd.errors import BadInput, NotFound
+from sipxd.errors import BadInput, Forbidden, NotFound
 from sipxd.service.accounts import Accounts
 from sipxd.service.authorizers import gateway_account, user_account
 from sipxd.service.plans import ANYTHING, Plans, Wish
@@ -135,11 +136,18 @@ class Destinations:
         )
         return Destination(plan, shown.identity)
 
-    def seek(self, onward: Onward, passage: Passage) -> Plan:
-        """What a number leads to, to which a user or a hunt group sends a call on.
+    def seek(self, onward: Onward, passage: Passage) -> Plan | Nowhere:
+        """What a number leads to, to which a user or a hunt group sends a call on."""
+        try:
+            return self._seek(onward, passage)
+        except Forbidden as error:
+            return Nowhere(403, f"Forbidden: {error.detail}")
+        except NotFound as error:
+            return Nowhere(404, f"Not Found: {error.detail}")
+        except Loop as error:
+            return Nowhere(482, f"Loop Detected: {error}")
 
-        Raises Forbidden, NotFound, Loop.
-        """
+    def _seek(self, onward: Onward, passage: Passage) -> Plan:
         by = self._accounts.find(onward.by) or house(onward.by)
         number = self._onward(onward.number)
         entry = Number(self.canonical(number), number.host)

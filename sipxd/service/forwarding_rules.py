@@ -24,6 +24,7 @@ from sipxd.directory.forwarding import (
     Forwarding,
     Ring,
     Rule,
+    When,
 )
 from sipxd.directory.holidays import Holidays
 from sipxd.errors import BadInput
@@ -88,6 +89,12 @@ def _check_rule(rule: Rule, where: str, usable: Collection[int], holidays: Holid
         raise BadInput(
             "a rule that forwards needs a number; give one, or choose another action",
             field=f"{where}.number",
+        )
+    if rule.action == Action.REJECT and rule.when != When.ALWAYS:
+        raise BadInput(
+            "only a rule for always rejects calls; for other situations choose voicemail, or "
+            "forward",
+            field=f"{where}.action",
         )
     _check_time(rule.until, f"{where}.until")
     _check_schedule(rule.schedule, f"{where}.schedule", usable)

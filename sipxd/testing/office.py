@@ -32,6 +32,7 @@ from sipxd.service.live import LiveCalls
 from sipxd.service.phones import Phones
 from sipxd.service.plans import Plans
 from sipxd.service.registrations import Registrations
+from sipxd.service.rehearsals import Rehearsals
 from sipxd.service.signalling import Signalling
 from sipxd.service.transfers import Transfers
 from sipxd.service.vault import Vault
@@ -152,6 +153,14 @@ class Office:
             self.time,
         )
         self.calls = Calls(self.config, self.destinations, store, self.table, self.timers)
+        self.rehearsals = Rehearsals(
+            DOMAIN,
+            self.accounts,
+            self.forwardings,
+            self.call_groups.house,
+            self.destinations,
+            self.time,
+        )
         authentication = Authentication(
             self.config,
             self.accounts,

@@ -17,7 +17,7 @@ def record(state: str, call_id: str = "c1", **more: Any) -> dict[str, Any]:
     return {
         "id": call_id, "kind": "click-to-call", "user": "200", "number": "201", "state": state,
         "started": 1_700_000_000.0, "answered": None, "bridged": None, "ended": None, "cause": None,
-        "media_mismatch": False, **more,
+        "media_mismatch": False, "ringing": [], "reached": "", **more,
     }  # fmt: skip
 
 
@@ -76,6 +76,26 @@ def test_watching_into_a_pipe_gives_a_line_for_each_change(sipxd: Sipxd, stand_i
     first, second = sipxd("calls", "--watch").output.splitlines()
     assert first.endswith(" c1 200 to 201: connected")
     assert second.endswith(" c1 200 to 201: ended: over")
+
+
+def test_a_cascade_is_shown_with_whom_it_rings_and_who_answered(
+    sipxd: Sipxd, stand_in: Any
+) -> None:
+    states = [
+        record("ringing-callee", ringing=["201"]),
+        record("ringing-callee", ringing=["202", "0171"]),
+        record("bridged", reached="0171"),
+        record("bridged", reached="201"),
+    ]
+    stand_in.answers["calls"] = [{"result": []}]
+    stand_in.answers["calls.watch"] = [*({"event": state} for state in states), {"result": None}]
+    lines = sipxd("calls", "--watch").output.splitlines()
+    assert [line.partition(" to 201: ")[2] for line in lines] == [
+        "the caller is there; 201 rings",
+        "the caller is there; 202, 0171 ring",
+        "connected with 0171",
+        "connected",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [("call", "200", "201"), ("calls",), ("calls", "--watch")])

@@ -13,6 +13,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 
 from sipxd.call.record import CallKind, CallRecord, CallState
+from sipxd.call.rehearsal import Rehearsal
+from sipxd.directory.forwarding import Forwarding, Ring
+from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound
 from sipxd.service.accounts import Accounts
@@ -75,8 +78,32 @@ class Daemon:
     events: list[Any] = attrs.field(factory=list)
 
     async def ask(self, command: str, /, **arguments: Any) -> Any:
-        handler = make_commands(self.accounts, self.calls, self.phones, NoGateways())[command]
-        return await handler(arguments, self.events.append)
+        commands = make_commands(
+            self.accounts, self.calls, self.phones, NoGateways(), Settings(), Rehearser()
+        )
+        return await commands[command](arguments, self.events.append)
+
+
+class Settings:
+    """Everybody has stored the same."""
+
+    default_timer = 30
+
+    def of(self, user: User) -> Forwarding:
+        return Forwarding(rings=(Ring("4711", schedule=7),))
+
+    def has_voicemail(self, user: User) -> bool:
+        return True
+
+    def schedules_of(self, user: User) -> list[Schedule]:
+        return [Schedule(7, "Office", (Period(-1, 480, 1020),), user_id=user.id)]
+
+
+class Rehearser:
+    """Every rehearsal tells who was asked for."""
+
+    async def rehearse(self, user: User, caller: str | None, at: float | None) -> Rehearsal:
+        return Rehearsal(at or 0.0, caller or "", (), f"{user.name} is called.")
 
 
 class NoGateways:
@@ -192,3 +219,21 @@ async def test_calls_and_status_tell_what_there_is(daemon: Daemon) -> None:
 async def test_gateways_are_told_as_they_are(daemon: Daemon) -> None:
     (state,) = await daemon.ask("gateways")
     assert (state["name"], state["health"]) == ("one", "ill")
+
+
+@pytest_twisted.ensureDeferred
+async def test_forwarding_is_shown_with_all_that_belongs_to_it(daemon: Daemon) -> None:
+    await daemon.ask("user.add", name="200", aliases=["ann"], pin="4711")
+    shown = await daemon.ask("forward.show", name="ann")
+    assert (shown["user"], shown["default_timer"], shown["voicemail"]) == ("200", 30, True)
+    assert shown["forwarding"]["rings"][0]["number"] == "4711"
+    assert shown["schedules"][0]["name"] == "Office"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_is_rehearsed_for_the_user_whom_an_alias_names(daemon: Daemon) -> None:
+    await daemon.ask("user.add", name="200", aliases=["ann"], pin="4711")
+    told = await daemon.ask("forward.rehearse", name="ann", caller="0171", at=7.0)
+    assert (told["caller"], told["at"], told["answer"]) == ("0171", 7.0, "200 is called.")
+    with pytest.raises(NotFound):
+        await daemon.ask("forward.rehearse", name="nobody")
