@@ -1,6 +1,6 @@
 # Everything works on a fresh Debian 12 machine with make, git and python3, as root or with sudo.
 #
-#   make demo [ONCE=1]   a server, two scripted phones and a real click-to-call
+#   make demo [ONCE=1]   a server, scripted phones, a real click-to-call and a cascade
 #   make test [TESTS=tests/sip] [PROCESSES=0]   the whole suite, or a part of it
 #   make lint            types, style, and the rule which package imports which
 #   make bench           the benchmarks, one line of JSON each

@@ -1,4 +1,4 @@
-"""``sipxd demo``: a server, two scripted phones and a real click-to-call between them, to look at.
+"""``sipxd demo``: a server, scripted phones, a click-to-call and a cascade, to look at.
 
 Everything is real but the sound: server and phones speak SIP over UDP sockets, and the calls are
 asked for over HTTPS.  It all lives in one process and a temporary directory.
@@ -26,14 +26,12 @@ TALK = 1.0
 """Seconds that the first call is up."""
 LATER_TALK = 60.0
 """Seconds after which 201 hangs up in the calls that the user makes, unless he does."""
-PATIENCE = 15.0
-"""Seconds for each step of the first call; on a busy machine it may take a while."""
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after one call; status 0 if all went well.")
 def demo(once: bool) -> None:
-    """Show a click-to-call between two scripted phones, then let you make your own.
+    """Show a click-to-call between scripted phones and a forwarded one, then make your own.
 
     Needs nothing and leaves nothing behind: everything is in a temporary directory, on free ports
     of 127.0.0.1.
@@ -54,9 +52,19 @@ async def _run(reactor: Any, directory: Path, once: bool) -> int:
 
     from sipxd import log
     from sipxd.app import App
-    from sipxd.cli.demo_parts import CALLEE, CALLER, Demo, Screen, prepare, progress
+    from sipxd.cli.demo_cascade import show_cascade
+    from sipxd.cli.demo_parts import (
+        CALLEE,
+        CALLER,
+        COLLEAGUES,
+        USERS,
+        Demo,
+        Screen,
+        prepare,
+        progress,
+    )
 
-    console.print("[bold]sipxd demo[/]: a server, two phones and a call, all on this machine\n")
+    console.print("[bold]sipxd demo[/]: a server, four phones and two calls, all on this machine\n")
     with (directory / "sipxd.log").open("w", encoding="utf-8") as stream:
         globalLogBeginner.beginLoggingTo(
             [log.observer(stream)], redirectStandardIO=False, discardBuffer=True
@@ -73,9 +81,13 @@ async def _run(reactor: Any, directory: Path, once: bool) -> int:
             with progress("registering the phones") as done:
                 await demo.add_phone(reactor, CALLER, 0.6)
                 await demo.add_phone(reactor, CALLEE, 1.0)
-                done(f"phones of {CALLER} and {CALLEE} registered")
+                for name in COLLEAGUES:
+                    await demo.add_phone(reactor, name, None)
+                done(f"phones of {', '.join(USERS)} registered")
             screen = Screen(demo)
             status = await _first_call(reactor, demo, screen)
+            if not status:
+                status = await show_cascade(reactor, demo, screen)
             if once or status:
                 return status
             screen.explains = True
@@ -99,7 +111,7 @@ async def _first_call(reactor: Any, demo: Demo, screen: Screen) -> int:
     from twisted.internet.defer import TimeoutError as TookTooLong
     from twisted.internet.task import deferLater
 
-    from sipxd.cli.demo_parts import CALLEE, CALLER, command, say
+    from sipxd.cli.demo_parts import CALLEE, CALLER, PATIENCE, command, say
 
     say(f"\n{CALLER} wants to talk to {CALLEE}, and asks for it over HTTPS:")
     path = f"/call/{CALLEE}"
@@ -118,8 +130,8 @@ async def _first_call(reactor: Any, demo: Demo, screen: Screen) -> int:
         )
         await deferLater(reactor, TALK)
         demo.phones[CALLEE].calls[-1].hang_up()
-        await _all_quiet(reactor, demo)
-        answer = await _ask(reactor, demo, "GET", f"/v1/calls/{record.id}")
+        await demo.all_quiet(reactor)
+        answer = await demo.ask(reactor, "GET", f"/v1/calls/{record.id}")
         return _judge(await answer.json())
     except TookTooLong:
         console.print(f"\nThe call made no progress for {PATIENCE:.0f} s.", style="red")
@@ -131,38 +143,15 @@ async def _click(reactor: Any, demo: Demo, screen: Screen, path: str) -> CallRec
     from twisted.internet.defer import Deferred
     from twisted.internet.task import deferLater
 
-    answer = await _ask(reactor, demo, "PUT", path)
+    from sipxd.cli.demo_parts import PATIENCE
+
+    answer = await demo.ask(reactor, "PUT", path)
     location = answer.headers.getRawHeaders("Location", [""])[0]
     screen.note(f"HTTPS answers {answer.code}, {location}", "dim")
     outcome = demo.app.calls.outcome(location.rpartition("/")[2])
     record = await Deferred.fromCoroutine(outcome).addTimeout(PATIENCE, reactor)
     await deferLater(reactor, 0)  # those who watch the call are told after those who wait for it
     return record
-
-
-async def _ask(reactor: Any, demo: Demo, method: str, path: str) -> Any:
-    """The answer to an HTTPS request of the caller. Raises SipxdError for any but 200.
-
-    Trusts the demo's own certificate and no other.
-    """
-    from treq.client import HTTPClient
-    from twisted.internet.ssl import Certificate, trustRootFromCertificates
-    from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, ResponseFailed
-
-    from sipxd.cli.demo_parts import CALLER
-
-    pem = demo.app.config.certificate_path.read_bytes()
-    trust = trustRootFromCertificates([Certificate.loadPEM(pem)])
-    client = HTTPClient(Agent(reactor, BrowserLikePolicyForHTTPS(trust)))
-    url = f"https://127.0.0.1:{demo.web_port}{path}"
-    asking = client.request(method, url, auth=(CALLER, demo.secrets.pin[CALLER]))
-    try:
-        answer = await asking.addTimeout(PATIENCE, reactor)
-    except ResponseFailed as error:
-        raise SipxdError(f"the server did not answer {method} {path}: {error}") from None
-    if answer.code != 200:
-        raise SipxdError(f"{method} {path} was answered {answer.code}: {await answer.text()}")
-    return answer
 
 
 def _what_is_wrong(demo: Demo, record: CallRecord) -> str:
@@ -193,19 +182,6 @@ def _media(demo: Demo, name: str) -> str:
 
 def _at(host: str, port: int) -> str:
     return f"{host}:{port}"
-
-
-async def _all_quiet(reactor: Any, demo: Demo) -> None:
-    """Wait until no leg is left, on the phones as on the server. Raises TimeoutError."""
-    from twisted.internet.defer import TimeoutError as TookTooLong
-    from twisted.internet.task import deferLater
-
-    end = reactor.seconds() + PATIENCE
-    table, phones = demo.app.table, demo.phones.values()
-    while table.calls or table.leg_count or any(phone.live_calls for phone in phones):
-        if reactor.seconds() > end:
-            raise TookTooLong
-        await deferLater(reactor, 0.02)
 
 
 def _judge(ended: dict[str, Any]) -> int:
@@ -248,6 +224,10 @@ def _explain(demo: Demo, directory: Path) -> None:
         f"curl -k -X DELETE {demo.url('/v1/calls/ID')}",
     )
     show("Watch as the operator of the server:", f"{_program()} calls --watch --config {config}")
+    show(
+        f"See what would become of a call for {CALLEE} if nobody answered:",
+        f"{_program()} forward rehearse {CALLEE} --config {config}",
+    )
     show(
         f"Be a second phone of {CALLER} (or enter the same in a softphone on this machine):",
         f"{_program()} phone {CALLER} {account}",

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sipxd.cli.common import console
+from sipxd.errors import SipxdError
 
 if TYPE_CHECKING:
     from sipxd.app import App
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from sipxd.testing.phone import Phone
 
 CALLER, CALLEE = "200", "201"
+COLLEAGUES = ("202", "203")
+USERS = (CALLER, CALLEE, *COLLEAGUES)
+PATIENCE = 15.0
+"""Seconds for each step of a call; on a busy machine it may take a while."""
 PLAIN_WIDTH = 80
 """Columns where the output is no terminal."""
 
@@ -49,7 +54,7 @@ class Secrets:
 
 
 class Demo:
-    """What is running: the server and the phones of 200 and 201."""
+    """What is running: the server and the phones."""
 
     def __init__(self, app: App, secrets: Secrets) -> None:
         self.app = app
@@ -72,8 +77,8 @@ class Demo:
         port: int = self.app.web_ports[0].getHost().port  # type: ignore[attr-defined]
         return port
 
-    async def add_phone(self, reactor: Any, name: str, answer_after: float) -> None:
-        """Register a phone that answers after so many seconds. Raises SipxdError."""
+    async def add_phone(self, reactor: Any, name: str, answer_after: float | None) -> None:
+        """Register a phone that answers after so many seconds, or never. Raises SipxdError."""
         from sipxd.cli.phone import Account, open_phone, register
         from sipxd.config_values import ListenAddress
         from sipxd.testing.phone import Behaviour
@@ -85,6 +90,42 @@ class Demo:
         self.phones[name], transport = open_phone(reactor, account, behaviour, listen)
         self._transports.append(transport)
         await register(self.phones[name], f"127.0.0.1:{self.sip_port}", reactor)
+
+    async def ask(
+        self, reactor: Any, method: str, path: str, user: str = CALLER, body: bytes | None = None
+    ) -> Any:
+        """The answer to an HTTPS request of ``user``. Raises SipxdError for any but 200.
+
+        Trusts the demo's own certificate and no other.
+        """
+        from treq.client import HTTPClient
+        from twisted.internet.ssl import Certificate, trustRootFromCertificates
+        from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, ResponseFailed
+
+        pem = self.app.config.certificate_path.read_bytes()
+        trust = trustRootFromCertificates([Certificate.loadPEM(pem)])
+        client = HTTPClient(Agent(reactor, BrowserLikePolicyForHTTPS(trust)))
+        url = f"https://127.0.0.1:{self.web_port}{path}"
+        asking = client.request(method, url, auth=(user, self.secrets.pin[user]), data=body)
+        try:
+            answer = await asking.addTimeout(PATIENCE, reactor)
+        except ResponseFailed as error:
+            raise SipxdError(f"the server did not answer {method} {path}: {error}") from None
+        if answer.code != 200:
+            raise SipxdError(f"{method} {path} was answered {answer.code}: {await answer.text()}")
+        return answer
+
+    async def all_quiet(self, reactor: Any) -> None:
+        """Wait until no leg is left, on the phones as on the server. Raises TimeoutError."""
+        from twisted.internet.defer import TimeoutError as TookTooLong
+        from twisted.internet.task import deferLater
+
+        end = reactor.seconds() + PATIENCE
+        table, phones = self.app.table, self.phones.values()
+        while table.calls or table.leg_count or any(phone.live_calls for phone in phones):
+            if reactor.seconds() > end:
+                raise TookTooLong
+            await deferLater(reactor, 0.02)
 
     async def stop(self) -> None:
         """End every call, then close everything."""
@@ -107,12 +148,15 @@ class Screen:
         self._drawing = Drawing(CALLER, CALLEE, width, plain=not is_fancy(console))
         self._start = 0.0
         self._states: dict[str, str] = {}
+        self.draws = True
         self.explains = False
         """Whether each call is shown with its way to be ended; the first one runs by itself."""
         demo.app.stack.trace = self._traced
         demo.app.calls.subscribe(self._changed)
 
     def _traced(self, direction: str, data: bytes, flow: Flow) -> None:
+        if not self.draws:
+            return
         step = self._ladder.read(direction, data, f"{flow.host}:{flow.port}", time.monotonic())
         if step is not None:
             self._print(self._drawing.step(step, self._start))
@@ -124,7 +168,7 @@ class Screen:
     def _changed(self, record: CallRecord) -> None:
         from sipxd.call.record import CallState
 
-        if self._states.get(record.id) == record.state:
+        if not self.draws or self._states.get(record.id) == record.state:
             return
         if record.id not in self._states:
             self._begin(record)
@@ -194,9 +238,8 @@ def prepare(directory: Path) -> tuple[Config, Secrets]:
         config.private_key_path.touch(0o600)
         config.private_key_path.write_bytes(key)
         done("certificate made, signed by itself")
-    users = (CALLER, CALLEE)
     secrets = Secrets(
-        {name: generate_pin() for name in users}, {name: generate_password() for name in users}
+        {name: generate_pin() for name in USERS}, {name: generate_password() for name in USERS}
     )
     with progress("making the database") as done:
         migrate(config.database_url)
@@ -205,14 +248,14 @@ def prepare(directory: Path) -> tuple[Config, Secrets]:
         try:
             with engine.begin() as connection:
                 ensure_superadmin(connection, vault, generate_password())
-                for name in users:
+                for name in USERS:
                     new = NewUser(
                         name=name, pin=secrets.pin[name], sip_password=secrets.sip_password[name]
                     )
                     create_user(connection, vault, new)
         finally:
             engine.dispose()
-        done(f"database made, with the users {CALLER} and {CALLEE}")
+        done(f"database made, with the users {', '.join(USERS)}")
     return config, secrets
 
 

@@ -20,7 +20,7 @@ IN_ORDER = (
     r"ok  certificate made",
     r"ok  database made",
     r"ok  server started: SIP at 127\.0\.0\.1:\d+ \(UDP\), HTTPS at 127\.0\.0\.1:\d+",
-    r"ok  phones of 200 and 201 registered",
+    r"ok  phones of 200, 201, 202, 203 registered",
     r"curl -k -X PUT https://200:\d{8}@127\.0\.0\.1:\d+/call/201",
     r"phone of 200 +sipxd +phone of 201",
     r"  \|<-+ INVITE -+\| +\|  ring 200, no media yet",
@@ -38,6 +38,13 @@ IN_ORDER = (
     r"  \| +\|<-+ BYE -+\|  hangs up",
     r"  \|<-+ BYE -+\| +\|",
     r"The call has ended on both phones",
+    r"<number>202</number>",
+    r"curl -k -T forward\.xml https://201:\d{8}@127\.0\.0\.1:\d+/sipxconfig/rest/my/forward",
+    r" s  the caller is there; 201 rings",
+    r" s  the caller is there; 202, 203 ring",
+    r" s  connected with 203",
+    r" s  ended: Hung up\.",
+    r"203 answered for 201, and the phone of 202 fell silent",
 )
 
 
@@ -47,7 +54,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "80"}
 
 
-def test_once_draws_a_bridged_call_and_leaves_nothing(
+def test_once_draws_a_bridged_call_and_a_cascade_and_leaves_nothing(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     done = subprocess.run(
