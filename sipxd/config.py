@@ -150,6 +150,11 @@ class Voicemail:
 
     uri: str = attrs.field(default="", validator=check_voicemail_uri)
 
+    @property
+    def host(self) -> str:
+        """The host that has the boxes, as far as it can be a name; empty: there are none."""
+        return re.split("[:;?]", self.uri.partition("@")[2].lower(), maxsplit=1)[0]
+
 
 @attrs.frozen
 class Limits:
@@ -203,6 +208,11 @@ class Config:
                     close = difflib.get_close_matches(name, names, 1)
                     hint = f"did you mean {close[0]!r}?" if close else f"known: {sorted(names)}"
                     raise ValueError(f"route[{index}].gateways names no gateway {name!r}; {hint}")
+        if self.voicemail.host == self.domain and not self.sip.outbound_proxy:
+            raise ValueError(
+                f"voicemail.uri is an address of {self.domain}, which would lead back to sipxd: "
+                "name the PBX that has the boxes in [sip] outbound_proxy, or write its own address"
+            )
 
     @property
     def database_url(self) -> str:

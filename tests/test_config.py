@@ -298,3 +298,12 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
 def test_the_environment_names_the_default_file() -> None:
     assert config.default_path({}) == Path("/etc/sipxd/sipxd.toml")
     assert config.default_path({"SIPXD_CONFIG": "/x"}) == Path("/x")
+
+
+def test_voicemail_in_our_own_domain_needs_the_pbx_that_has_it() -> None:
+    voicemail = 'domain = "example.org"\n[voicemail]\nuri = "sip:*97{user}@example.org;x=y"\n'
+    assert "voicemail.uri is an address of example.org" in str(mistake(voicemail))
+    proxy = '[sip]\noutbound_proxy = "sip:pbx.example.net"\n'
+    assert config.parse(voicemail + proxy).voicemail.host == "example.org"
+    other = voicemail.replace("example.org;", "example.org.uk;")
+    assert config.parse(other).voicemail.host == "example.org.uk"
