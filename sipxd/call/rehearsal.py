@@ -96,6 +96,8 @@ class DryRun:
         self._timers: dict[str, tuple[float, int]] = {}
         self._queue: list[tuple[float, int, str]] = []
         self._count = itertools.count()
+        self._limited = False
+        """Whether the time for all together is over."""
         self._over = False
         self._run()
 
@@ -109,6 +111,7 @@ class DryRun:
             del self._timers[name]
             self.seconds = at
             if name.startswith(LIMIT):
+                self._limited = True
                 self._carry_out(self._search.out_of_time())
             else:
                 branch = name.removeprefix(RING)
@@ -156,8 +159,8 @@ class DryRun:
 
     def _cut_short(self, branch: str, seconds: float) -> None:
         index = self._ringing.get(branch)
-        if index is not None and seconds > 0:
-            self._note(index, note=f"Cut short: it could ring {seconds:g} s longer.")
+        if self._limited and index is not None and seconds > 0:
+            self._note(index, note="Cut short: the time for all together is over.")
 
     def _note(self, index: int, **changes: Any) -> None:
         self.steps[index] = attrs.evolve(self.steps[index], **changes)

@@ -82,18 +82,12 @@ def test_who_sends_a_call_on_is_told_with_each_step() -> None:
     assert told.answer == "Nobody answers: after 27 seconds the caller is told 408 No answer."
 
 
-def test_a_step_for_which_the_time_of_the_one_above_is_too_short_is_marked() -> None:
-    made = office("200", "201")
-    store(made, "200", Ring("201", 5), timer=10)
-    store(made, "201", timer=12)
-    assert rehearse(made, "200").steps[1].note == "Cut short: it could ring 7 s longer."
-
-
 def test_all_the_time_together_is_limited() -> None:
     made = office("200", "201", "202", settings="[call]\nring_limit = 15\n")
     store(made, "200", Ring("201", 30), Ring("202", 30), timer=10)
     told = rehearse(made, "200")
     assert steps(told) == [(0, 10, "phone", "200"), (10, 15, "phone", "201")]
+    assert told.steps[1].note == "Cut short: the time for all together is over."
 
 
 def test_the_caller_and_the_time_decide_which_rule_holds() -> None:
