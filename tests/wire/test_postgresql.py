@@ -23,12 +23,15 @@ from sipxd.call.record import (
     Cause,
     Side,
 )
-from sipxd.errors import ConfigError, Conflict
+from sipxd.directory.call_group import CallGroup, Member
+from sipxd.directory.forwarding import Forwarding, Ring, RingType, Rule, When
+from sipxd.directory.schedule import Period, Schedule
+from sipxd.errors import ConfigError, Conflict, PreconditionFailed
 from sipxd.service.accounts import NewUser, create_user, delete_user, list_users
 from sipxd.service.vault import Vault
 from sipxd.sip.flow import Flow
 from sipxd.sip.registrar import Binding
-from sipxd.store import bindings, calls
+from sipxd.store import bindings, call_groups, calls, forwardings, schedules
 from sipxd.store.engine import check, create_engine, migrate
 from sipxd.store.schema import metadata
 
@@ -117,4 +120,38 @@ def test_users_bindings_and_calls_are_stored_read_and_deleted(url: str) -> None:
         delete_user(connection, "200")
         assert [left.name for left in list_users(connection)] == []
         assert bindings.load_all(connection, 1e9) == {}
+    engine.dispose()
+
+
+def test_forwardings_schedules_and_groups_are_stored_read_and_deleted(url: str) -> None:
+    migrate(url)
+    engine = create_engine(url)
+    vault = Vault(bytes(32))
+    with engine.begin() as connection:
+        user, _ = create_user(connection, vault, NewUser(name="200", pin="1234567"))
+        create_user(connection, vault, NewUser(name="201", pin="1234567"))
+    with engine.begin() as connection:
+        new = Schedule(0, "Office", (Period(-1, 480, 1020),), user_id=user.id)
+        schedule = schedules.add(connection, new)
+    with pytest.raises(Conflict), engine.begin() as connection:
+        schedules.add(connection, new)
+    forwarding = Forwarding(
+        1,
+        timer=12,
+        rings=(Ring("201", 18, RingType.AT_THE_SAME_TIME, schedule=schedule.id),),
+        rules=(Rule(When.BUSY, "anonymous", until=1.5e9, number="4711"),),
+    )
+    with engine.begin() as connection:
+        forwardings.replace(connection, user.id, forwarding, after=0)
+    with pytest.raises(PreconditionFailed), engine.begin() as connection:
+        forwardings.replace(connection, user.id, forwarding, after=0)
+    with engine.begin() as connection:
+        members = (Member("200", 7), Member("201"))
+        group = call_groups.add(connection, CallGroup(0, "sales", "600", members))
+        assert call_groups.every(connection) == [group]
+        assert forwardings.every(connection) == {user.id: forwarding}
+        assert schedules.every(connection) == [schedule]
+        delete_user(connection, "200")
+        assert (forwardings.every(connection), schedules.every(connection)) == ({}, [])
+        assert call_groups.every(connection)[0].members == (Member("201"),)
     engine.dispose()
