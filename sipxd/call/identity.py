@@ -77,14 +77,16 @@ def within_house(caller: Caller, domain: str, to: str) -> Shown:
     return Shown(Identity(_address(caller.number, domain, caller.display), f"<{to}>"), sent_on)
 
 
-def through_proxy(caller: Caller, domain: str, to: str) -> Shown:
+def through_proxy(caller: Caller, domain: str, to: str, payer: str = "") -> Shown:
     """What the outbound proxy is shown.
 
     From is the user for whom the call is made, even where somebody else calls or he wants to be
-    hidden: a PBX refuses another one than that of the credentials.
+    hidden: a PBX refuses another one than that of the credentials.  ``payer`` is that user where it
+    is neither who calls nor who sends the call on.
     """
-    display = caller.display or (caller.number if caller.sent_on_by else "")
-    from_ = _address(caller.payer, domain, display)
+    payer = payer or caller.payer
+    display = caller.display or ("" if payer == caller.number else caller.number)
+    from_ = _address(payer, domain, display)
     hidden = (HIDE,) if caller.private else ()
     return Shown(Identity(from_, f"<{to}>"), (*hidden, *sent_on_headers(caller, domain, to)))
 

@@ -240,17 +240,30 @@ class Destinations:
     def _to_user(self, callee: User, number: Number, passage: Passage, wish: Wish) -> Plan:
         caller = self._shown(passage, private=passage.private)
         to = self.address(number)
+        payer, shown_as = self._payer(callee, passage)
         own = tuple(
-            (q, self._shown_to(target, caller, to))
-            for q, target in self._own(callee, payer=passage.payer)
+            (q, self._shown_to(target, caller, to, shown_as))
+            for q, target in self._own(callee, payer=payer)
         )
         box = self._voicemail(callee, passage) if wish.voicemail else None
         return self._plans.of_user(callee, own, box, passage, wish)
 
-    def _shown_to(self, target: Target, caller: Caller, to: str) -> Target:
+    def _payer(self, callee: User, passage: Passage) -> tuple[str, str]:
+        """The user whose password the PBX gets for the phones of ``callee``, and who is shown as
+        calling there where that is not who calls or sends the call on.
+
+        Callers from outside and hunt groups have no password: their calls are the callee's own.
+        A PBX that believes us is better told the number of a caller from outside.
+        """
+        if self._accounts.find(passage.payer) is not None:
+            return passage.payer, ""
+        insists = bool(passage.diverted) or self._config.call.caller_leg_from == "user"
+        return callee.name, callee.name if insists else ""
+
+    def _shown_to(self, target: Target, caller: Caller, to: str, payer: str = "") -> Target:
         """``target``, a phone of the house or the PBX in front of one, told who calls."""
         if target.flow is None and target.routes:
-            shown = identity.through_proxy(caller, self._domain, to)
+            shown = identity.through_proxy(caller, self._domain, to, payer)
         else:
             shown = identity.within_house(caller, self._domain, to)
         return _telling(target, shown)

@@ -6,7 +6,9 @@ import pytest
 
 from sipxd.call.effects import Identity, Target
 from sipxd.call.numbers import Number
+from sipxd.call.plan import Onward, Plan
 from sipxd.call.policy import SIP_ADDRESS, outsider
+from sipxd.directory.call_group import CallGroup, Member
 from sipxd.directory.user import User
 from sipxd.errors import Forbidden, NotFound
 from sipxd.testing.office import Office
@@ -177,3 +179,38 @@ def test_an_own_phone_registered_here_is_shown_the_number() -> None:
     own = made.calls.destinations.own_phones(ann, Number("201"))
     assert own.identity.from_ == "<sip:201@example.org>"
     assert own.targets[0].flow is not None
+
+
+def test_a_caller_from_outside_is_rung_through_for_the_account_of_the_one_called() -> None:
+    made, _ = office(BESIDE)
+    find = made.calls.destinations.find
+    (target,) = find(outsider("+4917", "Zoe"), Number("200")).targets
+    assert target.account == "user:200"
+    assert target.identity is not None
+    assert target.identity.from_ == '"Zoe" <sip:+4917@example.org>'
+
+
+def test_a_pbx_that_insists_is_shown_the_one_called_where_the_caller_is_from_outside() -> None:
+    made, _ = office(BESIDE + '[call]\ncaller_leg_from = "user"')
+    (target,) = made.calls.destinations.find(outsider("+4917"), Number("200")).targets
+    assert target.account == "user:200"
+    assert target.identity is not None
+    assert target.identity.from_ == '"+4917" <sip:200@example.org>'
+
+
+def test_the_phones_of_a_hunt_group_at_the_pbx_are_rung_for_the_account_of_each_member() -> None:
+    made, ann = office(BESIDE)
+    made.add_user("201")
+    members = (Member("201"),)
+    made.now(made.call_groups.add(CallGroup(0, "sales", "600", members)))
+    destinations = made.calls.destinations
+    plan = destinations.find(ann, Number("600")).plan
+    (onward,) = plan.branches()
+    assert isinstance(onward, Onward)
+    assert plan.passage is not None
+    found = destinations.seek(onward, plan.passage)
+    assert isinstance(found, Plan)
+    (target,) = found.targets
+    assert target.account == "user:201"
+    assert target.identity is not None
+    assert target.identity.from_ == '"Ann" <sip:201@example.org>'
