@@ -13,13 +13,10 @@ from collections.abc import Collection, Iterable
 import attrs
 
 from sipxd.call.numbers import Number
+from sipxd.directory.permission import INTERNATIONAL, SIP_ADDRESS
 from sipxd.directory.user import User
 from sipxd.errors import Forbidden
 
-SIP_ADDRESS = "sip-address"
-"""Permission to call SIP addresses of foreign domains."""
-INTERNATIONAL = "international"
-"""Permission to call numbers abroad."""
 OUTSIDE = 0
 """The id of a caller who is no user: a call that came in through a gateway."""
 HOUSE = -1

@@ -22,7 +22,9 @@ _SECRETS = {"pin": "PIN", "sip_password": "SIP password"}
 _LISTS = {"alias": "aliases", "group": "groups", "permission": "permissions"}
 _AS_CONFIGURED = "configured"
 _HELP_PIN = "PIN for HTTPS and the portal; - reads it from standard input"
-_HELP_PERMISSION = "What he may call: international, sip-address, or what a [[route]] asks for"
+_HELP_PERMISSION = (
+    "What he may call: InternationalDialing, sip-address, or what a [[route]] asks for"
+)
 _HELP_SIP = "Password of the phones; - reads it from standard input"
 
 
@@ -167,7 +169,7 @@ def show(config: Config, name: str, as_json: bool) -> None:
         "E-mail": shown["email"],
         "Aliases": ", ".join(shown["aliases"]),
         "Groups": ", ".join(shown["groups"]),
-        "Permissions": ", ".join(shown["permissions"]),
+        "Permissions": ", ".join(shown["granted"]),
         "Flow": shown["flow"],
         "": _marks(shown),
     }

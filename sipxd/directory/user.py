@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from sipxd.directory.permission import ADMIN, VOICEMAIL, PermissionRules
+
 
 @attrs.frozen
 class User:
@@ -21,9 +23,28 @@ class User:
     aliases: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     permissions: frozenset[str] = frozenset()
+    """What he may do, whoever has granted that."""
     admin: bool = False
+    """Whether he has the permission ``superadmin``."""
     enabled: bool = True
     flow: str = ""
     """How his click-to-calls are set up (`sipxd.call.record.ClickFlow`); empty: as configured."""
     voicemail: bool = True
-    """Whether calls for him may end in a voicemail box, where there is one."""
+    """Whether he has the permission ``Voicemail``: calls for him may end in a voicemail box, where
+    there is one."""
+    branch: int | None = None
+    """The id of the branch where he works."""
+    granted: frozenset[str] = frozenset()
+    """The permissions that he himself was granted, whatever his groups say."""
+    denied: frozenset[str] = frozenset()
+    """The permissions that were taken from him himself."""
+
+    def ruled_by(self, rules: PermissionRules) -> User:
+        """The same with the permissions that follow from what is set of him, and ``rules``."""
+        effective = rules.effective(self.granted, self.denied, self.groups)
+        return attrs.evolve(
+            self,
+            permissions=effective,
+            admin=ADMIN in effective,
+            voicemail=VOICEMAIL in effective,
+        )

@@ -15,11 +15,12 @@ import attrs
 import sqlalchemy as sa
 
 from sipxd.call.record import ClickFlow
+from sipxd.directory.permission import ADMIN, VOICEMAIL
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound, Unauthorized
 from sipxd.service.logins import WRONG, Logins
 from sipxd.service.vault import MAX_SECRET, Vault, generate_password, generate_pin, hash_pin
-from sipxd.store import call_groups, users
+from sipxd.store import call_groups, permissions, users
 from sipxd.store.store import Store
 from sipxd.store.users import StoredUser
 
@@ -31,6 +32,18 @@ MAX_ALIASES = 50
 MAX_GROUPS = 50
 MAX_PERMISSIONS = 100
 MIN_SECRET = 4
+
+_SAME = (
+    "name",
+    "first_name",
+    "last_name",
+    "email",
+    "aliases",
+    "groups",
+    "enabled",
+    "flow",
+)
+"""What users and the requests about them have in common."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.!~*'+-]{1,64}")
 _LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -137,6 +150,16 @@ class NewUser:
         if self.name in self.aliases:
             raise BadInput("a user's own name cannot be his alias as well", field="aliases")
 
+    @property
+    def granted(self) -> frozenset[str]:
+        """The permissions that he himself is granted."""
+        return self.permissions | ({ADMIN} if self.admin else frozenset())
+
+    @property
+    def denied(self) -> frozenset[str]:
+        """The permissions that he himself is denied."""
+        return frozenset() if self.voicemail else frozenset({VOICEMAIL})
+
 
 @attrs.frozen(kw_only=True)
 class UserChange:
@@ -224,6 +247,27 @@ def ensure_superadmin(connection: sa.Connection, vault: Vault, pin: str | None) 
     return chosen if pin is None else None
 
 
+def _granted(user: User, change: UserChange) -> frozenset[str]:
+    """What he himself is granted after ``change``."""
+    granted = user.granted
+    if change.permissions is not None:
+        granted = frozenset(change.permissions) | (granted & {ADMIN, VOICEMAIL})
+    for name, value in ((ADMIN, change.admin), (VOICEMAIL, change.voicemail)):
+        if value is not None:
+            granted = granted | {name} if value else granted - {name}
+    return granted
+
+
+def _denied(user: User, change: UserChange) -> frozenset[str]:
+    """What he himself is denied after ``change``."""
+    denied = user.denied - frozenset(change.permissions or ())
+    if change.admin:
+        denied -= {ADMIN}
+    if change.voicemail is not None:
+        denied = denied - {VOICEMAIL} if change.voicemail else denied | {VOICEMAIL}
+    return denied
+
+
 def _existing(connection: sa.Connection, name: str) -> StoredUser:
     stored = users.by_name(connection, name) if len(name) <= MAX_NAME else None
     if stored is None:
@@ -243,11 +287,10 @@ def _prepare(vault: Vault, new: NewUser) -> tuple[StoredUser, Generated]:
         email=new.email,
         aliases=new.aliases,
         groups=new.groups,
-        permissions=new.permissions,
-        admin=new.admin,
         enabled=new.enabled,
         flow=new.flow,
-        voicemail=new.voicemail,
+        granted=new.granted,
+        denied=new.denied,
     )
     generated = Generated(
         pin if new.pin is None else None, sip_password if new.sip_password is None else None
@@ -277,14 +320,18 @@ def _apply(
         for field in attrs.fields(UserChange)
         if (value := getattr(change, field.name)) is not None and field.name != "pin"
     }
-    fields = attrs.asdict(user, recurse=False)
-    del fields["id"]
-    checked = NewUser(**(fields | changed))  # one set of rules for new and changed users
+    # One set of rules for new and changed users.
+    checked = NewUser(**({name: getattr(user, name) for name in _SAME} | changed))
     new = attrs.evolve(
-        user, **{name: getattr(checked, name) for name in changed if name != "sip_password"}
+        user,
+        **{name: getattr(checked, name) for name in changed if name in _SAME},
+        granted=_granted(user, change),
+        denied=_denied(user, change),
     )
     sealed = old.sip_password if change.sip_password is None else vault.seal(change.sip_password)
-    stored = StoredUser(new, pin_hash or old.pin_hash, sealed)
+    stored = StoredUser(
+        new.ruled_by(permissions.rules(connection)), pin_hash or old.pin_hash, sealed
+    )
     users.update(connection, stored)
     if new.name != user.name:
         call_groups.rename_member(connection, user.name, new.name)

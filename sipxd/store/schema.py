@@ -24,14 +24,51 @@ users = sa.Table(
     sa.Column("first_name", sa.Text, nullable=False),
     sa.Column("last_name", sa.Text, nullable=False),
     sa.Column("email", sa.Text, nullable=False),
-    sa.Column("permissions", sa.Text, nullable=False),  # JSON list
-    sa.Column("admin", sa.Boolean, nullable=False),
+    sa.Column("permissions", sa.Text, nullable=False),  # JSON list of those that he was granted
+    sa.Column("denied", sa.Text, nullable=False, server_default="[]"),  # JSON list
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("pin_hash", sa.Text, nullable=False),  # argon2id
     sa.Column("sip_password", sa.LargeBinary, nullable=False),  # sealed by the vault
     sa.Column("flow", sa.Text, nullable=False, server_default=""),  # empty: as configured
-    sa.Column("voicemail", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("branch_id", sa.Integer),  # SQLite adds no foreign key to a table that exists
+    sa.Column("private_key", sa.Text),
+    sa.Column("voicemail_pin", sa.Text, nullable=False, server_default=""),  # argon2id
+    sa.Column("ha1", sa.LargeBinary),  # sealed; where [web] digest is on
+    sa.Index(None, "private_key", unique=True),
+    sa.Index(None, "branch_id"),
     sqlite_autoincrement=True,  # the id of a deleted user is never given to another
+)
+
+branches = sa.Table(
+    "branches",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the rest of the Branch
+    sqlite_autoincrement=True,
+)
+
+# Names of groups, as users have them, may stand for no group here: then it is a label.
+user_groups = sa.Table(
+    "user_groups",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("weight", sa.Integer, nullable=False),
+    sa.Column("branch_id", sa.ForeignKey("branches.id", ondelete="SET NULL")),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the rest of the UserGroup
+    sqlite_autoincrement=True,
+)
+
+# Those that administrators have made; the others are in sipxd.directory.permission.
+permissions = sa.Table(
+    "permissions",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),  # its name is perm_NUMBER
+    sa.Column("label", sa.Text, nullable=False, unique=True),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("default", sa.Boolean, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 # User names and aliases in one table, because they share one name space: the key enforces it.
@@ -72,6 +109,88 @@ forwardings = sa.Table(
     ),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("data", sa.Text, nullable=False),  # JSON of the Forwarding without its version
+)
+
+# The contact information of a user (contract 3.11), as far as he is not in users.
+profiles = sa.Table(
+    "profiles",
+    metadata,
+    sa.Column(
+        "user_id",
+        sa.ForeignKey("users.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the Profile
+)
+
+# What a user has set himself, by its path, as in im/on-the-phone-message.
+settings = sa.Table(
+    "settings",
+    metadata,
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+# Tokens for programs; what is kept of one is enough to know it again, and nothing else.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),  # SHA-256, hexadecimal
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("made", sa.Double, nullable=False),
+    sa.Index(None, "user_id"),
+)
+
+phonebooks = sa.Table(
+    "phonebooks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("owner_id", sa.ForeignKey("users.id", ondelete="CASCADE"), unique=True),  # or shared
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the rest of the Phonebook
+    sqlite_autoincrement=True,
+)
+
+# folded_...: in lower case, for searches.
+phonebook_entries = sa.Table(
+    "phonebook_entries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("phonebook_id", sa.ForeignKey("phonebooks.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("internal_id", sa.Text, nullable=False),  # what a client calls it; empty: nothing
+    sa.Column("first_name", sa.Text, nullable=False),
+    sa.Column("last_name", sa.Text, nullable=False),
+    sa.Column("number", sa.Text, nullable=False),
+    sa.Column("folded_first_name", sa.Text, nullable=False),
+    sa.Column("folded_last_name", sa.Text, nullable=False),
+    sa.Column("folded_email", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of its contact information
+    sa.Index(None, "phonebook_id", "number", "first_name", "last_name"),
+    sa.Index(None, "phonebook_id", "folded_first_name"),
+    sa.Index(None, "phonebook_id", "folded_last_name"),
+    sqlite_autoincrement=True,
+)
+
+conferences = sa.Table(
+    "conferences",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("extension", sa.Text, nullable=False, unique=True),
+    sa.Column("owner_id", sa.ForeignKey("users.id", ondelete="CASCADE")),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the rest of the Conference
+    sqlite_autoincrement=True,
+)
+
+# What an administrator has set for the whole house, by its name.
+house = sa.Table(
+    "house",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),  # JSON
 )
 
 # Of a user or of a user group: one of the two is null.

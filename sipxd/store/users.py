@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from sipxd.directory.user import User
 from sipxd.errors import NotFound
+from sipxd.store import permissions
 from sipxd.store.names import refuse_taken
 from sipxd.store.schema import memberships, names, users
 
@@ -28,7 +29,7 @@ class StoredUser:
 
 
 def add(connection: sa.Connection, new: StoredUser) -> User:
-    """Insert the user and give him back with his id (that of ``new`` is ignored).
+    """Insert the user and give him back with his id and permissions (those of ``new`` are ignored).
 
     Raises Conflict when the name or an alias belongs to another user or a hunt group.
     """
@@ -37,7 +38,7 @@ def add(connection: sa.Connection, new: StoredUser) -> User:
     assert user_id is not None
     user = attrs.evolve(new.user, id=user_id)
     _write_names(connection, user)
-    return user
+    return user.ruled_by(permissions.rules(connection))
 
 
 def update(connection: sa.Connection, stored: StoredUser) -> None:
@@ -77,13 +78,13 @@ def _row(stored: StoredUser) -> dict[str, Any]:
         "first_name": user.first_name,
         "last_name": user.last_name,
         "email": user.email,
-        "permissions": msgspec.json.encode(sorted(user.permissions)).decode(),
-        "admin": user.admin,
+        "permissions": msgspec.json.encode(sorted(user.granted)).decode(),
+        "denied": msgspec.json.encode(sorted(user.denied)).decode(),
         "enabled": user.enabled,
         "pin_hash": stored.pin_hash,
         "sip_password": stored.sip_password,
         "flow": user.flow,
-        "voicemail": user.voicemail,
+        "branch_id": user.branch,
     }
 
 
@@ -123,6 +124,7 @@ def _load(connection: sa.Connection, user_id: int | None) -> list[StoredUser]:
     names_of: dict[int, list[str]] = {}
     for row in connection.execute(select_names):
         names_of.setdefault(row.user_id, []).append(row.name)
+    rules = permissions.rules(connection)
     groups_of: dict[int, list[str]] = {}
     for row in connection.execute(select_groups):
         groups_of.setdefault(row.user_id, []).append(row.group_name)
@@ -136,12 +138,12 @@ def _load(connection: sa.Connection, user_id: int | None) -> list[StoredUser]:
                 email=row.email,
                 aliases=tuple(names_of[row.id][1:]),
                 groups=tuple(groups_of.get(row.id, ())),
-                permissions=frozenset(msgspec.json.decode(row.permissions)),
-                admin=row.admin,
+                granted=frozenset(msgspec.json.decode(row.permissions)),
+                denied=frozenset(msgspec.json.decode(row.denied)),
                 enabled=row.enabled,
                 flow=row.flow,
-                voicemail=row.voicemail,
-            ),
+                branch=row.branch_id,
+            ).ruled_by(rules),
             pin_hash=row.pin_hash,
             sip_password=row.sip_password,
         )

@@ -78,11 +78,12 @@ def test_every_option_of_add_is_kept(sipxd: Sipxd, initialised: Path) -> None:
     done = sipxd(
         "user", "add", "200", "--first-name", "Ann", "--last-name", "Bee", "--email", "ann@b.test",
         "--alias", "ann", "--alias", "2000", "--group", "sales", "--admin",
-        "--permission", "international",
+        "--permission", "InternationalDialing",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     shown = json.loads(sipxd("user", "show", "2000", "--json").output)
     del shown["id"]
+    assert set(shown.pop("permissions")) >= {"InternationalDialing", "superadmin", "LocalDialing"}
     assert shown == {
         "name": "200",
         "first_name": "Ann",
@@ -90,7 +91,9 @@ def test_every_option_of_add_is_kept(sipxd: Sipxd, initialised: Path) -> None:
         "email": "ann@b.test",
         "aliases": ["ann", "2000"],
         "groups": ["sales"],
-        "permissions": ["international"],
+        "granted": ["InternationalDialing", "superadmin"],
+        "denied": [],
+        "branch": None,
         "admin": True,
         "enabled": True,
         "flow": "",
@@ -133,14 +136,13 @@ def test_voicemail_is_taken_away_shown_and_given_back(sipxd: Sipxd, initialised:
 
 def test_permissions_are_granted_shown_and_taken_away(sipxd: Sipxd, initialised: Path) -> None:
     sipxd("user", "add", "200", "--permission", "mobile")
-    granted = sipxd(
-        "user", "set", "200", "--permission", "international", "--permission", "sip-address"
-    )
+    wanted = ("--permission", "InternationalDialing", "--permission", "sip-address")
+    granted = sipxd("user", "set", "200", *wanted)
     assert granted.exit_code == 0, granted.output
-    assert stored(initialised, "200").user.permissions == {"international", "sip-address"}
-    assert "international, sip-address" in sipxd("user", "show", "200").output
+    assert stored(initialised, "200").user.granted == {"InternationalDialing", "sip-address"}
+    assert "InternationalDialing, sip-address" in sipxd("user", "show", "200").output
     assert sipxd("user", "set", "200", "--no-permission").exit_code == 0
-    assert stored(initialised, "200").user.permissions == frozenset()
+    assert stored(initialised, "200").user.granted == frozenset()
     both = sipxd("user", "set", "200", "--permission", "mobile", "--no-permission")
     assert both.exit_code == 2
 

@@ -67,7 +67,8 @@ def test_a_database_of_the_first_release_keeps_its_users_and_calls(path: Path) -
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         connection.exec_driver_sql(
-            "INSERT INTO users VALUES (7, 'Ann', '', '', '[]', 0, 1, 'hash', x'00')"
+            "INSERT INTO users VALUES"
+            " (7, 'Ann', '', '', '[\"international\"]', 1, 1, 'hash', x'00')"
         )
         connection.exec_driver_sql("INSERT INTO names VALUES ('200', 7, 0)")
         connection.exec_driver_sql(
@@ -83,7 +84,8 @@ def test_a_database_of_the_first_release_keeps_its_users_and_calls(path: Path) -
     with engine.begin() as connection:
         (stored,) = users.every(connection)
         assert (stored.user.id, stored.user.name, stored.user.flow) == (7, "200", "")
-        assert stored.user.voicemail
+        assert stored.user.voicemail and stored.user.admin
+        assert stored.user.granted == {"InternationalDialing", "superadmin"}
         record = calls.find(connection, "c1")
         assert record is not None and (record.flow, record.reached) == (None, "")
     engine.dispose()

@@ -9,6 +9,7 @@ import attrs
 import pytest
 import sqlalchemy as sa
 
+from sipxd.directory.permission import PermissionRules
 from sipxd.directory.user import User
 from sipxd.errors import Conflict, NotFound
 from sipxd.sip.flow import Flow
@@ -28,6 +29,7 @@ def connection(tmp_path: Path) -> Iterator[sa.Connection]:
     engine.dispose()
 
 
+RULES = PermissionRules()
 ANN = StoredUser(
     User(
         id=0,
@@ -37,15 +39,14 @@ ANN = StoredUser(
         email="ann@example.org",
         aliases=("ann", "5200"),
         groups=("sales", "all"),
-        permissions=frozenset({"sip-address", "international"}),
-        admin=True,
+        granted=frozenset({"sip-address", "InternationalDialing", "superadmin"}),
+        denied=frozenset({"Voicemail"}),
         enabled=False,
-        voicemail=False,
-    ),
+    ).ruled_by(RULES),
     "$argon2id$...",
     b"\x00sealed\xff",
 )
-BOB = StoredUser(User(id=0, name="201"), "hash", b"sealed")
+BOB = StoredUser(User(id=0, name="201").ruled_by(RULES), "hash", b"sealed")
 BINDING = Binding(
     uri="sip:200@192.0.2.1:5070",
     expires_at=100.0,
@@ -88,7 +89,8 @@ def test_names_and_aliases_share_one_name_space(
 def test_a_change_replaces_everything(connection: sa.Connection) -> None:
     users.add(connection, BOB)
     old = users.add(connection, ANN)
-    new = StoredUser(User(id=old.id, name="ann", aliases=("200",), groups=("new",)), "h2", b"s2")
+    user = User(id=old.id, name="ann", aliases=("200",), groups=("new",)).ruled_by(RULES)
+    new = StoredUser(user, "h2", b"s2")
     users.update(connection, new)
     assert users.by_name(connection, "200") == new
     assert users.by_name(connection, "5200") is None

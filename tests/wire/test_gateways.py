@@ -259,7 +259,7 @@ def test_a_challenge_for_another_realm_is_never_answered(trunks: Trunks, realm: 
 
 def test_calls_abroad_are_refused_at_every_door(trunks: Trunks) -> None:
     refused = trunks.client.call("0033123")
-    assert refused.status == 403 and "international" in refused.json()["detail"]
+    assert refused.status == 403 and "InternationalDialing" in refused.json()["detail"]
     trunks.refused("0033123", 403)
     trunks.finish()
     assert not trunks.one.messages()

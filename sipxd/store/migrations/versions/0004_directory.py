@@ -1,0 +1,182 @@
+"""The directory: branches, groups, permissions by groups, profiles, phonebooks, conferences."""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add what has come; what a user was granted, or not, moves into one place."""
+    op.add_column("users", sa.Column("denied", sa.Text, nullable=False, server_default="[]"))
+    op.add_column("users", sa.Column("branch_id", sa.Integer))
+    op.add_column("users", sa.Column("private_key", sa.Text))
+    op.add_column("users", sa.Column("voicemail_pin", sa.Text, nullable=False, server_default=""))
+    op.add_column("users", sa.Column("ha1", sa.LargeBinary))
+    _move_permissions()
+    op.drop_column("users", "admin")
+    op.drop_column("users", "voicemail")
+    op.create_index("ix_users_private_key", "users", ["private_key"], unique=True)
+    op.create_index("ix_users_branch_id", "users", ["branch_id"])
+    _make_administration()
+    _make_data_of_users()
+    _make_phonebooks()
+
+
+def _move_permissions() -> None:
+    users = sa.table(
+        "users",
+        *(sa.column(name) for name in ("id", "permissions", "denied")),
+        sa.column("admin", sa.Boolean),
+        sa.column("voicemail", sa.Boolean),
+    )
+    connection = op.get_bind()
+    for row in connection.execute(sa.select(users)).all():
+        granted = set(json.loads(row.permissions)) | ({"superadmin"} if row.admin else set())
+        if "international" in granted:
+            granted = granted - {"international"} | {"InternationalDialing"}
+        denied = [] if row.voicemail else ["Voicemail"]
+        changed = {"permissions": json.dumps(sorted(granted)), "denied": json.dumps(denied)}
+        connection.execute(sa.update(users).where(users.c.id == row.id).values(changed))
+
+
+def _make_administration() -> None:
+    op.create_table(
+        "branches",
+        sa.Column("id", sa.Integer),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_branches"),
+        sa.UniqueConstraint("name", name="uq_branches_name"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "user_groups",
+        sa.Column("id", sa.Integer),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("weight", sa.Integer, nullable=False),
+        sa.Column("branch_id", sa.Integer),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_user_groups"),
+        sa.UniqueConstraint("name", name="uq_user_groups_name"),
+        sa.ForeignKeyConstraint(
+            ["branch_id"], ["branches.id"], name="fk_user_groups_branch_id", ondelete="SET NULL"
+        ),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "permissions",
+        sa.Column("number", sa.Integer),
+        sa.Column("label", sa.Text, nullable=False),
+        sa.Column("description", sa.Text, nullable=False),
+        sa.Column("default", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_permissions"),
+        sa.UniqueConstraint("label", name="uq_permissions_label"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "house",
+        sa.Column("name", sa.Text),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_house"),
+    )
+
+
+def _make_data_of_users() -> None:
+    op.create_table(
+        "profiles",
+        sa.Column("user_id", sa.Integer, autoincrement=False),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("user_id", name="pk_profiles"),
+        _to_users("profiles"),
+    )
+    op.create_table(
+        "settings",
+        sa.Column("user_id", sa.Integer),
+        sa.Column("path", sa.Text),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "path", name="pk_settings"),
+        _to_users("settings"),
+    )
+    op.create_table(
+        "tokens",
+        sa.Column("digest", sa.Text),
+        sa.Column("user_id", sa.Integer, nullable=False),
+        sa.Column("label", sa.Text, nullable=False),
+        sa.Column("made", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_tokens"),
+        _to_users("tokens"),
+    )
+    op.create_index("ix_tokens_user_id", "tokens", ["user_id"])
+    op.create_table(
+        "conferences",
+        sa.Column("id", sa.Integer),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("extension", sa.Text, nullable=False),
+        sa.Column("owner_id", sa.Integer),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_conferences"),
+        sa.UniqueConstraint("name", name="uq_conferences_name"),
+        sa.UniqueConstraint("extension", name="uq_conferences_extension"),
+        _to_users("conferences", "owner_id"),
+        sqlite_autoincrement=True,
+    )
+
+
+def _make_phonebooks() -> None:
+    op.create_table(
+        "phonebooks",
+        sa.Column("id", sa.Integer),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("owner_id", sa.Integer),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_phonebooks"),
+        sa.UniqueConstraint("name", name="uq_phonebooks_name"),
+        sa.UniqueConstraint("owner_id", name="uq_phonebooks_owner_id"),
+        _to_users("phonebooks", "owner_id"),
+        sqlite_autoincrement=True,
+    )
+    texts = (
+        "internal_id",
+        "first_name",
+        "last_name",
+        "number",
+        "folded_first_name",
+        "folded_last_name",
+        "folded_email",
+        "data",
+    )
+    op.create_table(
+        "phonebook_entries",
+        sa.Column("id", sa.Integer),
+        sa.Column("phonebook_id", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.Text, nullable=False) for name in texts),
+        sa.PrimaryKeyConstraint("id", name="pk_phonebook_entries"),
+        sa.ForeignKeyConstraint(
+            ["phonebook_id"],
+            ["phonebooks.id"],
+            name="fk_phonebook_entries_phonebook_id",
+            ondelete="CASCADE",
+        ),
+        sqlite_autoincrement=True,
+    )
+    for columns in (
+        ["phonebook_id", "number", "first_name", "last_name"],
+        ["phonebook_id", "folded_first_name"],
+        ["phonebook_id", "folded_last_name"],
+    ):
+        name = f"ix_phonebook_entries_{'_'.join(columns)}"
+        op.create_index(name, "phonebook_entries", columns)
+
+
+def _to_users(table: str, column: str = "user_id") -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        [column], ["users.id"], name=f"fk_{table}_{column}", ondelete="CASCADE"
+    )
