@@ -1,26 +1,41 @@
-"""What form bodies have, coming and going: JSON, read strictly and written compactly.
+"""What form bodies have, coming and going: JSON and XML, read strictly and written compactly.
 
-msgspec decodes into attrs classes and names the path of a wrong value.  It lets a repeated member
-name pass (the last one wins, and another reader may take the first) and nests as deep as the
-stack, so both are refused here: bodies are small and rare, a second look costs nothing that
-matters.
+A resource of our own API is JSON only: ``read_json`` makes an attrs class of the body, msgspec
+names the path of a wrong value.  A resource that sipXcom has in both forms calls ``choose`` for
+the form of its answer, ``read_document`` for a body of either form, and ``write_document``.
+
+msgspec lets a repeated member name pass (the last one wins, and another reader may take the first)
+and nests as deep as the stack, so both are refused here.  The reactor waits while a body is read,
+so its number of values is bounded too.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from twisted.web.server import Request
 
 from sipxd.errors import BadInput
+from sipxd.web.document import JsonNode, Node, XmlNode
 from sipxd.web.problems import HttpProblem, answer
+from sipxd.xml import Items, parse_xml, write_xml
 
 T = TypeVar("T")
 
 JSON = b"application/json"
+XML = b"text/xml"
 MAX_DEPTH = 32
+MAX_VALUES = 50_000
+"""In a JSON body; so many are read in 20 ms."""
+
+_NAMES = {JSON: (JSON,), XML: (XML, b"application/xml")}
+"""By which names a form may be accepted; ``application/xml`` is told as text/xml (1.5)."""
+_WEIGHT = re.compile(rb"q\s*+=\s*+([01](?:\.[0-9]*+)?)")
+_MISSING = re.compile(r"Object missing required field `([a-z_]++)`")
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
 def parameter(request: Request, name: str) -> str | None:
@@ -36,55 +51,135 @@ def parameter(request: Request, name: str) -> str | None:
         raise BadInput(f"{name} is not UTF-8.", field=name) from None
 
 
-def read_json(request: Request, shape: type[T]) -> T:
-    """The body as ``shape`` (an attrs class); unknown members are ignored.
+# The form of the answer
 
-    Raises HttpProblem (415) when the body is not called JSON, BadInput when it is not JSON or has
-    another shape.
+
+def choose(request: Request, *offers: bytes) -> bytes:
+    """The one of the media types offered that the client likes best, the first among equals.
+
+    Raises HttpProblem (406) when it accepts none.
     """
-    media_type = (request.getHeader(b"content-type") or b"").partition(b";")[0].strip().lower()
-    if media_type != JSON and not (
-        media_type.startswith(b"application/") and media_type.endswith(b"+json")
-    ):
-        raise HttpProblem(
-            415, "Send the body as JSON, with Content-Type: application/json.", {b"Accept": JSON}
-        )
-    body = request.content.read()  # type: ignore[union-attr]
-    try:
-        value = msgspec.json.decode(body, type=shape)
-        _check_depth(json.loads(body, object_pairs_hook=_object))
-    except msgspec.ValidationError as error:
-        raise BadInput(f"{_ascii(error)}.") from None
-    except (msgspec.DecodeError, ValueError) as error:
-        raise BadInput(f"The body is not JSON: {_ascii(error)}.") from None
-    except RecursionError:
-        _too_deep()
-    return value
+    if len(offers) > 1:
+        request.setHeader(b"Vary", b"Accept")
+    header = request.getHeader(b"accept")
+    if not header:
+        return offers[0]
+    ranges = [_range(choice) for choice in header.lower().split(b",")]
+    weights = {offer: _weight(ranges, _NAMES.get(offer, (offer,))) for offer in offers}
+    best = max(offers, key=lambda offer: weights[offer])
+    if not weights[best]:
+        told = " or ".join(offer.decode("ascii") for offer in offers)
+        only = " only" if len(offers) == 1 else ""
+        raise HttpProblem(406, f"This resource is told as {told}{only}.")
+    return best
 
 
 def require_json_accepted(request: Request) -> None:
     """Raise HttpProblem (406) when the client says that it takes no JSON."""
-    accept = request.getHeader(b"accept")
-    if not accept:
-        return
-    for choice in accept.lower().split(b","):
-        media_range, *weights = (part.strip() for part in choice.split(b";"))
-        if media_range in (JSON, b"application/*", b"*/*") and not any(
-            weight.replace(b" ", b"") in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
-            for weight in weights
-        ):
-            return
-    raise HttpProblem(406, "This resource is told as application/json only.")
+    choose(request, JSON)
 
 
-def json_answer(request: Request, status: int, value: object) -> bytes:
-    """Answer with ``value`` as JSON."""
-    return answer(request, status, msgspec.json.encode(value), JSON)
+def _range(choice: bytes) -> tuple[bytes, float]:
+    name, *parameters = (part.strip() for part in choice.split(b";"))
+    for given in parameters:
+        if found := _WEIGHT.fullmatch(given):
+            return name, float(found[1])
+    return name, 1.0
 
 
-def empty_answer(request: Request, status: int) -> bytes:
-    """Answer without a body."""
-    return answer(request, status, b"", b"")
+def _weight(ranges: list[tuple[bytes, float]], names: tuple[bytes, ...]) -> float:
+    """How much the client likes a form: what its most exact ranges say (RFC 9110 12.5.1)."""
+    kinds = tuple(name.partition(b"/")[0] + b"/*" for name in names)
+    for exactness in (names, kinds, (b"*/*",)):
+        found = [weight for given, weight in ranges if given in exactness]
+        if found:
+            return max(found)
+    return 0.0
+
+
+# Bodies that come
+
+
+def read_json(request: Request, shape: type[T], *, optional: bool = False) -> T:
+    """The body as ``shape`` (an attrs class); unknown members are ignored.
+
+    ``optional``: no body at all is an empty object.  Raises HttpProblem (415) when the body is not
+    called JSON, BadInput when it is not JSON or has another shape.
+    """
+    body = _body(request)
+    if optional and not body:
+        return shape()
+    require_json_sent(request)
+    value: T = _decode(body, shape)
+    return value
+
+
+def require_json_sent(request: Request) -> None:
+    """Raise HttpProblem (415) when the Content-Type does not say that the body is JSON."""
+    if not _is_called_json(request):
+        raise HttpProblem(
+            415, "Send the body as JSON, with Content-Type: application/json.", {b"Accept": JSON}
+        )
+
+
+def _is_called_json(request: Request) -> bool:
+    media_type = (request.getHeader(b"content-type") or b"").partition(b";")[0].strip().lower()
+    return media_type == JSON or (
+        media_type.startswith(b"application/") and media_type.endswith(b"+json")
+    )
+
+
+def read_document(request: Request, root: str) -> Node:
+    """The body as sipXcom's clients send it: XML or JSON, ``root`` is what is around it all.
+
+    JSON is what is called so or looks so, anything else is XML: curl calls both a form (1.5).  The
+    name of the root is not looked at, and in JSON it may be missing.  Raises BadInput.
+    """
+    body = _body(request)
+    if not body.strip(_BLANK):
+        raise BadInput("The body is empty; send the document.")
+    if not _looks_like_json(request, body):
+        return XmlNode(f"/{root}", parse_xml(body))
+    value = _decode(body.lstrip(_BLANK), Any)
+    if isinstance(value, dict):
+        inner = value.get(root)
+        if inner is None and len(value) == 1:
+            (inner,) = value.values()
+        if isinstance(inner, dict):
+            return JsonNode(root, inner)
+    return JsonNode("", value)
+
+
+def read_plain(request: Request) -> Node:
+    """The body of a resource that sipXcom has in JSON only, without a root (1.7 b)."""
+    body = _body(request).strip(_BLANK)
+    if not body:
+        raise BadInput("The body is empty; send JSON.")
+    return JsonNode("", _decode(body, Any))
+
+
+def _looks_like_json(request: Request, body: bytes) -> bool:
+    return _is_called_json(request) or body.lstrip(_BLANK).startswith((b"{", b"["))
+
+
+def _body(request: Request) -> bytes:
+    body: bytes = request.content.read()  # type: ignore[union-attr]
+    return body
+
+
+def _decode(body: bytes, shape: Any) -> Any:
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise BadInput(f"The body has more than {MAX_VALUES} values.")
+    try:
+        value = msgspec.json.decode(body, type=shape)
+        _check_depth(json.loads(body, object_pairs_hook=_object))
+    except msgspec.ValidationError as error:
+        raise _at_its_place(str(error)) from None
+    except (msgspec.DecodeError, ValueError) as error:
+        raise BadInput(f"The body is not JSON: {_ascii(str(error))}.") from None
+    except RecursionError:
+        _too_deep()
+    return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,6 +208,54 @@ def _too_deep() -> NoReturn:
     raise BadInput(f"The body nests deeper than {MAX_DEPTH} levels.") from None
 
 
-def _ascii(error: Exception) -> str:
+def _at_its_place(said: str) -> BadInput:
+    """The error for "Expected `int`, got `str` - at `$.rings[2].seconds`" and the like."""
+    reason, at, path = said.rpartition(" - at `$")
+    reason, path = (reason, path.rstrip("`").lstrip(".")) if at else (path, "")
+    if found := _MISSING.fullmatch(reason):
+        path = f"{path}.{found[1]}" if path else found[1]
+        return BadInput(f"{path} is missing.", field=path)
+    if " matching regex " in reason:
+        reason = "this text has characters, or a form, that cannot be here"
+    return BadInput(f"{path or 'The body'}: {_ascii(reason)}.", field=path or None)
+
+
+def _ascii(said: str) -> str:
     """What a library says of the input, without the input's own control characters."""
-    return str(error)[:200].rstrip(".").encode("ascii", "backslashreplace").decode("ascii")
+    return said[:200].rstrip(".").encode("ascii", "backslashreplace").decode("ascii")
+
+
+# Bodies that go
+
+
+def json_answer(request: Request, status: int, value: object) -> bytes:
+    """Answer with ``value`` as JSON."""
+    return answer(request, status, encode_json(value), JSON)
+
+
+def encode_json(value: object) -> bytes:
+    """``value`` as JSON."""
+    return msgspec.json.encode(value)
+
+
+def empty_answer(request: Request, status: int) -> bytes:
+    """Answer without a body."""
+    return answer(request, status, b"", b"")
+
+
+def write_document(form: bytes, root: str, value: Any) -> bytes:
+    """``value`` in sipXcom's XML or the JSON beside it (1.6, 1.7 a); members that are None are left
+    out, and a list is written as `sipxd.xml.Items`."""
+    if form == XML:
+        return write_xml(root, value)
+    return encode_json({root: _plain(value)})
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Items():
+            return [_plain(each) for each in value.values]
+        case dict():
+            return {name: _plain(each) for name, each in value.items() if each is not None}
+        case _:
+            return value

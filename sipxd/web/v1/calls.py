@@ -7,7 +7,6 @@ so that ids cannot be probed.  Times are RFC 3339 in UTC.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -26,6 +25,7 @@ from sipxd.web.negotiate import (
     require_json_accepted,
 )
 from sipxd.web.services import Accounts, Calls
+from sipxd.web.v1.values import timestamp
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -127,13 +127,6 @@ def call_document(record: CallRecord) -> dict[str, Any]:
         "media_mismatch": record.media_mismatch,
         "flow": record.flow,
     }
-
-
-def timestamp(seconds: float | None) -> str | None:
-    """RFC 3339 in UTC with milliseconds, from seconds since the epoch."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def _limit(request: Request) -> int:
