@@ -34,8 +34,21 @@ from sipxd.web import problems
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
 from sipxd.web.rest.call import add_call_routes
-from sipxd.web.services import Accounts, Calls, Configured
+from sipxd.web.rest.callfwd import add_callfwd_routes
+from sipxd.web.rest.forward import add_forward_routes
+from sipxd.web.services import (
+    Accounts,
+    CallGroups,
+    Calls,
+    Configured,
+    Forwardings,
+    Rehearsals,
+)
 from sipxd.web.v1.calls import add_calls_routes
+from sipxd.web.v1.forwarding import add_forwarding_routes
+from sipxd.web.v1.groups import add_groups_routes
+from sipxd.web.v1.rehearsal import add_rehearsal_routes
+from sipxd.web.v1.schedules import add_schedules_routes
 
 METHODS = frozenset(method.value.encode("ascii") for method in HTTPMethod)
 BODY_IN_MEMORY = 65_536
@@ -193,6 +206,9 @@ def build_site(
     config: Configured,
     accounts: Accounts,
     calls: Calls,
+    forwardings: Forwardings,
+    call_groups: CallGroups,
+    rehearsals: Rehearsals,
     ready: Callable[[], bool],
     *,
     reactor: IReactorTime,
@@ -205,7 +221,13 @@ def build_site(
     app.url_map.redirect_defaults = False
     authenticator = Authenticator(accounts, config.realm_or_domain)
     add_call_routes(app, authenticator, calls)
+    add_forward_routes(app, authenticator, forwardings)
+    add_callfwd_routes(app, authenticator, forwardings)
     add_calls_routes(app, authenticator, accounts, calls)
+    add_forwarding_routes(app, authenticator, accounts, forwardings)
+    add_rehearsal_routes(app, authenticator, accounts, rehearsals)
+    add_schedules_routes(app, authenticator, accounts, forwardings)
+    add_groups_routes(app, authenticator, call_groups)
     _add_public_routes(app, ready)
     app.handle_errors(Exception)(_on_error)  # type: ignore[arg-type]
     return LimitedSite(

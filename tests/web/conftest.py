@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,26 @@ from twisted.internet.threads import deferToThread
 
 from sipxd.call.numbers import clean_number
 from sipxd.call.record import CallKind, CallRecord, CallState, Cause, Side
+from sipxd.call.rehearsal import Finding, Rehearsal, Step
 from sipxd.config import Config
+from sipxd.directory.call_group import CallGroup
+from sipxd.directory.forwarding import Forwarding
+from sipxd.directory.holidays import Holidays
+from sipxd.directory.schedule import BadSchedule, Period, Schedule, check_schedule
 from sipxd.directory.user import User
-from sipxd.errors import Forbidden, NotFound, Overloaded, TooManyGuesses, Unauthorized
+from sipxd.errors import (
+    BadInput,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Overloaded,
+    PreconditionFailed,
+    TooManyGuesses,
+    Unauthorized,
+    Unprocessable,
+)
 from sipxd.service.calls import parse_flow
+from sipxd.service.forwarding_rules import check_forwarding
 from sipxd.web.site import build_site
 from sipxd.web.tls import load_context, make_self_signed
 
@@ -33,7 +49,7 @@ class MemoryAccounts:
     def __init__(self) -> None:
         self.users = {
             "200": User(1, "200", aliases=("ben",)),
-            "201": User(2, "201"),
+            "201": User(2, "201", groups=("sales",)),
             "zoë": User(4, "zoë"),
             "superadmin": User(3, "superadmin", admin=True),
         }
@@ -140,6 +156,143 @@ class MemoryCalls:
         return newest_first[:limit]
 
 
+class MemoryForwardings:
+    """Forwardings and schedules; nobody may forward to 0900, and only 200 has voicemail."""
+
+    default_timer = 20
+
+    def __init__(self) -> None:
+        self.stored: dict[int, Forwarding] = {}
+        self.schedules = {7: Schedule(7, "Office", (Period(-1, 480, 1020),), group="sales")}
+        self._holidays = Holidays()
+
+    def of(self, user: User) -> Forwarding:
+        return self.stored.get(user.id, Forwarding())
+
+    def has_voicemail(self, user: User) -> bool:
+        return user.name == "200"
+
+    async def change(
+        self,
+        user: User,
+        make: Callable[[Forwarding], Forwarding],
+        *,
+        if_version: int | None = None,
+    ) -> Forwarding:
+        await task.deferLater(reactor, 0.001)
+        old = self.of(user)
+        if if_version not in (None, old.version):
+            raise PreconditionFailed("it has been changed")
+        new = attrs.evolve(make(old), version=old.version + 1)
+        check_forwarding(new, old, {each.id for each in self.schedules_of(user)}, self._holidays)
+        for index, ring in enumerate(new.rings):
+            if ring.number.startswith("0900"):
+                raise Forbidden("this may not be dialled", field=f"rings[{index}].number")
+        self.stored[user.id] = new
+        return new
+
+    def schedules_of(self, user: User) -> list[Schedule]:
+        own = [each for each in self.schedules.values() if each.user_id == user.id]
+        groups = [each for each in self.schedules.values() if each.group in user.groups]
+        return sorted(own, key=lambda each: each.name) + groups
+
+    async def add_schedule(
+        self, user: User, name: str, description: str, periods: Sequence[Period]
+    ) -> Schedule:
+        self._check(user, 0, name, description, periods)
+        schedule = Schedule(
+            max(self.schedules) + 1, name, tuple(periods), description, user_id=user.id
+        )
+        self.schedules[schedule.id] = schedule
+        return schedule
+
+    async def change_schedule(
+        self, user: User, schedule_id: int, name: str, description: str, periods: Sequence[Period]
+    ) -> Schedule:
+        self._own(user, schedule_id)
+        self._check(user, schedule_id, name, description, periods)
+        schedule = Schedule(schedule_id, name, tuple(periods), description, user_id=user.id)
+        self.schedules[schedule_id] = schedule
+        return schedule
+
+    async def delete_schedule(self, user: User, schedule_id: int) -> None:
+        self._own(user, schedule_id)
+        del self.schedules[schedule_id]
+
+    def _own(self, user: User, schedule_id: int) -> None:
+        schedule = self.schedules.get(schedule_id)
+        if schedule is None or schedule.user_id != user.id:
+            raise NotFound("no such schedule")
+
+    def _check(
+        self, user: User, own: int, name: str, description: str, periods: Sequence[Period]
+    ) -> None:
+        try:
+            check_schedule(name, description, periods)
+        except BadSchedule as error:
+            raise Unprocessable(str(error), field=error.path) from None
+        for other in self.schedules_of(user):
+            if (other.user_id, other.name) == (user.id, name) and other.id != own:
+                raise Unprocessable("the name is taken", field="name")
+
+
+class MemoryCallGroups:
+    """Hunt groups; their members must be users of the house."""
+
+    def __init__(self, accounts: MemoryAccounts) -> None:
+        self.groups: dict[int, CallGroup] = {}
+        self._accounts = accounts
+
+    def all(self) -> list[CallGroup]:
+        return sorted(self.groups.values(), key=lambda group: group.extension)
+
+    def get(self, group_id: int) -> CallGroup:
+        if group_id not in self.groups:
+            raise NotFound("no such group")
+        return self.groups[group_id]
+
+    async def add(self, new: CallGroup) -> CallGroup:
+        self._check(new)
+        group = attrs.evolve(new, id=len(self.groups) + 1, version=1)
+        self.groups[group.id] = group
+        return group
+
+    async def replace(self, group: CallGroup, *, if_version: int | None = None) -> CallGroup:
+        old = self.get(group.id)
+        if if_version not in (None, old.version):
+            raise PreconditionFailed("it has been changed")
+        self._check(group)
+        self.groups[group.id] = attrs.evolve(group, version=old.version + 1)
+        return self.groups[group.id]
+
+    async def delete(self, group_id: int, *, if_version: int | None = None) -> None:
+        if if_version not in (None, self.get(group_id).version):
+            raise PreconditionFailed("it has been changed")
+        del self.groups[group_id]
+
+    def _check(self, group: CallGroup) -> None:
+        for index, member in enumerate(group.members):
+            if self._accounts.find(member.user) is None:
+                raise BadInput("there is no such user", field=f"members[{index}].user")
+        for other in self.groups.values():
+            if other.id != group.id and set(other.names) & set(group.names):
+                raise Conflict("the name is taken", field="name")
+
+
+class MemoryRehearsals:
+    """Every rehearsal goes the same way."""
+
+    async def rehearse(self, user: User, caller: str | None, at: float | None) -> Rehearsal:
+        steps = (
+            Step(0, 20, user.name, user.name, kind="phone"),
+            Step(20, None, user.name, "*97", (user.name,), 1, "voicemail", "The box."),
+        )
+        finding = Finding("no-phone", "", "He has no phone.")
+        return Rehearsal(
+            1_700_000_000.0 if at is None else at, caller or "", steps, "Voicemail.", (finding,)
+        )
+
+
 @attrs.frozen
 class Answer:
     status: int
@@ -166,6 +319,8 @@ class Door:
         self.clock = clock
         self.accounts = MemoryAccounts()
         self.calls = MemoryCalls()
+        self.forwardings = MemoryForwardings()
+        self.groups = MemoryCallGroups(self.accounts)
         self.ready = True
         self.pem = pem
         self.tls = ssl.create_default_context(cafile=pem)
@@ -241,12 +396,23 @@ async def door(certificate: tuple[Path, Path], tmp_path: Path) -> Any:
     config = Config(domain="example.org", state_dir=tmp_path)
     clock = task.Clock()
     clock.advance(1_700_000_000)
-    accounts, calls = MemoryAccounts(), MemoryCalls()
+    accounts, calls, forwardings = MemoryAccounts(), MemoryCalls(), MemoryForwardings()
+    groups = MemoryCallGroups(accounts)
     holder: list[Door] = []
-    site = build_site(config, accounts, calls, lambda: holder[0].ready, reactor=clock)
+    site = build_site(
+        config,
+        accounts,
+        calls,
+        forwardings,
+        groups,
+        MemoryRehearsals(),
+        lambda: holder[0].ready,
+        reactor=clock,
+    )
     port = reactor.listenSSL(0, site, load_context(*certificate), interface="127.0.0.1")
     door = Door(site, port, str(certificate[0]), clock)
     door.accounts, door.calls = accounts, calls
+    door.forwardings, door.groups = forwardings, groups
     holder.append(door)
     yield door
     await port.stopListening()
