@@ -6,31 +6,14 @@ be the user of the credentials); both ways must work.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 
 import attrs
 import pytest
 from curl import curl_call
 from daemon import Client, Daemon, until
-from kamailio import HOST, Kamailio
+from kamailio import HOST, Kamailio, Office
 from telephones import Phones, Telephone
-
-_names = itertools.count(6001)
-
-
-@attrs.frozen
-class Office:
-    """A Kamailio with the phones, and a sipxd beside it without any."""
-
-    kamailio: Kamailio
-    daemon: Daemon
-
-    def add_user(self, *, known_to_kamailio_as: str = "") -> str:
-        """A user of both, with the same password unless another is given for Kamailio."""
-        name = self.daemon.add_user(str(next(_names)))
-        self.kamailio.add_user(name, known_to_kamailio_as or self.daemon.sip_password(name))
-        return name
 
 
 @pytest.fixture(scope="module", params=["trusting-udp", "challenging-udp", "challenging-tcp"])
