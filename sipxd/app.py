@@ -51,6 +51,7 @@ from sipxd.service.signalling import Signalling
 from sipxd.service.transfers import Transfers
 from sipxd.service.vault import Vault
 from sipxd.store.store import Store
+from sipxd.web.services import Services
 from sipxd.web.site import build_metrics_site, build_site
 from sipxd.web.tls import load_context, load_sip_tls
 
@@ -215,16 +216,16 @@ class App(MultiService):
             _log.warn("{count} calls had not ended when sipxd stopped last time", count=lost)
         self.gateways.start(self.stack, self.locator)
         self._opened.append(self.gateways.stop)
-        site = build_site(
+        services = Services(
             config,
             self.accounts,
             self.calls,
             self.forwardings,
             self.call_groups,
             self.rehearsals,
-            lambda: self._ready,
-            reactor=reactor,
+            ready=lambda: self._ready,
         )
+        site = build_site(services, reactor=reactor)
         for address in config.web.addresses:
             factory = TLSMemoryBIOFactory(context, False, site)
             self.web_ports.append(self._listen(address, factory, "[web] listen"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import attrs
+
 from sipxd.call.record import CallRecord
 from sipxd.call.rehearsal import Rehearsal
 from sipxd.directory.call_group import CallGroup
@@ -137,3 +139,17 @@ class Configured(Protocol):
 
     @property
     def limits(self) -> Any: ...
+
+
+@attrs.frozen
+class Services:
+    """Everything that the site stands in front of."""
+
+    config: Configured
+    accounts: Accounts
+    calls: Calls
+    forwardings: Forwardings
+    call_groups: CallGroups
+    rehearsals: Rehearsals
+    ready: Callable[[], bool]
+    """Whether calls are taken now."""

@@ -36,14 +36,7 @@ from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
 from sipxd.web.rest.call import add_call_routes
 from sipxd.web.rest.callfwd import add_callfwd_routes
 from sipxd.web.rest.forward import add_forward_routes
-from sipxd.web.services import (
-    Accounts,
-    CallGroups,
-    Calls,
-    Configured,
-    Forwardings,
-    Rehearsals,
-)
+from sipxd.web.services import Services
 from sipxd.web.v1.calls import add_calls_routes
 from sipxd.web.v1.forwarding import add_forwarding_routes
 from sipxd.web.v1.groups import add_groups_routes
@@ -202,18 +195,10 @@ class TextConverter(BaseConverter):
     regex = "(?s:.*)"
 
 
-def build_site(
-    config: Configured,
-    accounts: Accounts,
-    calls: Calls,
-    forwardings: Forwardings,
-    call_groups: CallGroups,
-    rehearsals: Rehearsals,
-    ready: Callable[[], bool],
-    *,
-    reactor: IReactorTime,
-) -> LimitedSite:
-    """The site that is served over TLS; ``ready`` tells whether calls are taken now."""
+def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
+    """The site that is served over TLS."""
+    config, accounts, calls = services.config, services.accounts, services.calls
+    forwardings = services.forwardings
     app = Klein()
     app.url_map.converters["text"] = TextConverter
     app.url_map.strict_slashes = False
@@ -225,10 +210,10 @@ def build_site(
     add_callfwd_routes(app, authenticator, forwardings)
     add_calls_routes(app, authenticator, accounts, calls)
     add_forwarding_routes(app, authenticator, accounts, forwardings)
-    add_rehearsal_routes(app, authenticator, accounts, rehearsals)
+    add_rehearsal_routes(app, authenticator, accounts, services.rehearsals)
     add_schedules_routes(app, authenticator, accounts, forwardings)
-    add_groups_routes(app, authenticator, call_groups)
-    _add_public_routes(app, ready)
+    add_groups_routes(app, authenticator, services.call_groups)
+    _add_public_routes(app, services.ready)
     app.handle_errors(Exception)(_on_error)  # type: ignore[arg-type]
     return LimitedSite(
         app.resource(),

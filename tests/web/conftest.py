@@ -39,6 +39,7 @@ from sipxd.errors import (
 )
 from sipxd.service.calls import parse_flow
 from sipxd.service.forwarding_rules import check_forwarding
+from sipxd.web.services import Services
 from sipxd.web.site import build_site
 from sipxd.web.tls import load_context, make_self_signed
 
@@ -399,16 +400,16 @@ async def door(certificate: tuple[Path, Path], tmp_path: Path) -> Any:
     accounts, calls, forwardings = MemoryAccounts(), MemoryCalls(), MemoryForwardings()
     groups = MemoryCallGroups(accounts)
     holder: list[Door] = []
-    site = build_site(
+    services = Services(
         config,
         accounts,
         calls,
         forwardings,
         groups,
         MemoryRehearsals(),
-        lambda: holder[0].ready,
-        reactor=clock,
+        ready=lambda: holder[0].ready,
     )
+    site = build_site(services, reactor=clock)
     port = reactor.listenSSL(0, site, load_context(*certificate), interface="127.0.0.1")
     door = Door(site, port, str(certificate[0]), clock)
     door.accounts, door.calls = accounts, calls
