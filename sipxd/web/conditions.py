@@ -34,9 +34,23 @@ def tagged_answer(
 
 def set_tag(request: Request, body: bytes, version: int) -> str:
     """Set the ETag of a representation, also where it is not in the answer itself."""
-    tag = f'"{version}-{zlib.crc32(body):08x}"'
+    tag = _tag(body, version)
     request.setHeader(b"ETag", tag.encode("ascii"))
     return tag
+
+
+def insists_on(request: Request, body: bytes, version: int) -> bool:
+    """Whether If-Match is there and names this very representation.
+
+    For what has no version of its own.  Raises PreconditionFailed when it names others, BadInput
+    when it cannot be read.
+    """
+    given = _given(request, b"if-match")
+    if given in (None, "*"):
+        return False
+    if _tag(body, version) not in (found[0] for found in _TAG.finditer(given)):
+        raise _changed()
+    return True
 
 
 def version_to_match(request: Request, present: int) -> int | None:
@@ -50,15 +64,23 @@ def version_to_match(request: Request, present: int) -> int | None:
         return None
     versions = {int(version) for version in _OWN.findall(given)}
     if present not in versions:
-        raise PreconditionFailed("It has been changed since you read it; read it again.")
+        raise _changed()
     return present
 
 
+def _changed() -> PreconditionFailed:
+    return PreconditionFailed("It has been changed since you read it; read it again.")
+
+
+def _tag(body: bytes, version: int) -> str:
+    return f'"{version}-{zlib.crc32(body):08x}"'
+
+
 def _given(request: Request, name: bytes) -> str | None:
-    header = request.getHeader(name)
-    if header is None:
+    headers = request.requestHeaders.getRawHeaders(name)
+    if headers is None:
         return None
-    text = header.decode("latin-1").strip()
+    text = b",".join(headers).decode("latin-1").strip()
     if text != "*" and not _TAGS.fullmatch(text):
         shown = "If-Match" if name == b"if-match" else "If-None-Match"
         raise BadInput(f"{shown} is an ETag as it was given, in quotation marks, or *.")

@@ -104,11 +104,16 @@ class Node(ABC):
         known = " or ".join(f"'{value}'" for value in kind)
         raise member.refusal(f"must be {known}, not {member.shown()}")
 
-    def list(self, name: str, item: str, most: int) -> list[Node]:
-        """A member that is a list and must be there. Raises BadInput."""
+    def needed(self, name: str) -> Node:
+        """A member that must be there. Raises BadInput."""
         member = self.member(name)
         if member is None:
             raise BadInput(f"{self.path_to(name)} is missing.", field=self.path_to(name))
+        return member
+
+    def list(self, name: str, item: str, most: int) -> list[Node]:
+        """A member that is a list and must be there. Raises BadInput."""
+        member = self.needed(name)
         items = member.items(item)
         if len(items) > most:
             raise member.refusal(f"may hold at most {most}, not {len(items)}")
@@ -165,7 +170,8 @@ class XmlNode(Node):
     def as_flag(self) -> bool | None:
         if self._element.children:
             return None
-        return {"true": True, "false": False}.get(self._element.text.strip())
+        # Not by their letters alone: "True" is what Python writes, and sipXcom takes it.
+        return {"true": True, "false": False}.get(self._element.text.strip().lower())
 
     def shown(self) -> str:
         if self._element.children:

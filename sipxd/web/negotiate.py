@@ -3,17 +3,13 @@
 A resource of our own API is JSON only: ``read_json`` makes an attrs class of the body, msgspec
 names the path of a wrong value.  A resource that sipXcom has in both forms calls ``choose`` for
 the form of its answer, ``read_document`` for a body of either form, and ``write_document``.
-
-msgspec lets a repeated member name pass (the last one wins, and another reader may take the first)
-and nests as deep as the stack, so both are refused here.  The reactor waits while a body is read,
-so its number of values is bounded too.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Container
+from typing import Any, TypeVar
 
 import msgspec
 from twisted.web.server import Request
@@ -21,20 +17,17 @@ from twisted.web.server import Request
 from sipxd.errors import BadInput
 from sipxd.web.document import JsonNode, Node, XmlNode
 from sipxd.web.problems import HttpProblem, answer
+from sipxd.web.strict_json import decode_json
 from sipxd.xml import Items, parse_xml, write_xml
 
 T = TypeVar("T")
 
 JSON = b"application/json"
 XML = b"text/xml"
-MAX_DEPTH = 32
-MAX_VALUES = 50_000
-"""In a JSON body; so many are read in 20 ms."""
 
 _NAMES = {JSON: (JSON,), XML: (XML, b"application/xml")}
 """By which names a form may be accepted; ``application/xml`` is told as text/xml (1.5)."""
 _WEIGHT = re.compile(rb"q\s*+=\s*+([01](?:\.[0-9]*+)?)")
-_MISSING = re.compile(r"Object missing required field `([a-z_]++)`")
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -60,8 +53,8 @@ def choose(request: Request, *offers: bytes) -> bytes:
     Raises HttpProblem (406) when it accepts none.
     """
     if len(offers) > 1:
-        request.setHeader(b"Vary", b"Accept")
-    header = request.getHeader(b"accept")
+        request.responseHeaders.addRawHeader(b"Vary", b"Accept")
+    header = b",".join(request.requestHeaders.getRawHeaders(b"accept", []))
     if not header:
         return offers[0]
     ranges = [_range(choice) for choice in header.lower().split(b",")]
@@ -110,7 +103,7 @@ def read_json(request: Request, shape: type[T], *, optional: bool = False) -> T:
     if optional and not body:
         return shape()
     require_json_sent(request)
-    value: T = _decode(body, shape)
+    value: T = decode_json(body, shape)
     return value
 
 
@@ -129,22 +122,24 @@ def _is_called_json(request: Request) -> bool:
     )
 
 
-def read_document(request: Request, root: str) -> Node:
+def read_document(request: Request, root: str, members: Container[str]) -> Node:
     """The body as sipXcom's clients send it: XML or JSON, ``root`` is what is around it all.
 
     JSON is what is called so or looks so, anything else is XML: curl calls both a form (1.5).  The
-    name of the root is not looked at, and in JSON it may be missing.  Raises BadInput.
+    name of the root is not looked at, and in JSON it may be missing, then only ``members`` are
+    looked for.  Raises BadInput.
     """
     body = _body(request)
     if not body.strip(_BLANK):
         raise BadInput("The body is empty; send the document.")
     if not _looks_like_json(request, body):
         return XmlNode(f"/{root}", parse_xml(body))
-    value = _decode(body.lstrip(_BLANK), Any)
+    value = decode_json(body.lstrip(_BLANK), Any)
     if isinstance(value, dict):
         inner = value.get(root)
         if inner is None and len(value) == 1:
-            (inner,) = value.values()
+            ((name, inner),) = value.items()
+            inner = None if name in members else inner
         if isinstance(inner, dict):
             return JsonNode(root, inner)
     return JsonNode("", value)
@@ -155,7 +150,7 @@ def read_plain(request: Request) -> Node:
     body = _body(request).strip(_BLANK)
     if not body:
         raise BadInput("The body is empty; send JSON.")
-    return JsonNode("", _decode(body, Any))
+    return JsonNode("", decode_json(body, Any))
 
 
 def _looks_like_json(request: Request, body: bytes) -> bool:
@@ -165,64 +160,6 @@ def _looks_like_json(request: Request, body: bytes) -> bool:
 def _body(request: Request) -> bytes:
     body: bytes = request.content.read()  # type: ignore[union-attr]
     return body
-
-
-def _decode(body: bytes, shape: Any) -> Any:
-    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise BadInput(f"The body has more than {MAX_VALUES} values.")
-    try:
-        value = msgspec.json.decode(body, type=shape)
-        _check_depth(json.loads(body, object_pairs_hook=_object))
-    except msgspec.ValidationError as error:
-        raise _at_its_place(str(error)) from None
-    except (msgspec.DecodeError, ValueError) as error:
-        raise BadInput(f"The body is not JSON: {_ascii(str(error))}.") from None
-    except RecursionError:
-        _too_deep()
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member name is repeated in one object")
-    return members
-
-
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        inner: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                inner.extend(item.values())
-            elif isinstance(item, list):
-                inner.extend(item)
-        if not inner:
-            return
-        level = inner
-    _too_deep()
-
-
-def _too_deep() -> NoReturn:
-    raise BadInput(f"The body nests deeper than {MAX_DEPTH} levels.") from None
-
-
-def _at_its_place(said: str) -> BadInput:
-    """The error for "Expected `int`, got `str` - at `$.rings[2].seconds`" and the like."""
-    reason, at, path = said.rpartition(" - at `$")
-    reason, path = (reason, path.rstrip("`").lstrip(".")) if at else (path, "")
-    if found := _MISSING.fullmatch(reason):
-        path = f"{path}.{found[1]}" if path else found[1]
-        return BadInput(f"{path} is missing.", field=path)
-    if " matching regex " in reason:
-        reason = "this text has characters, or a form, that cannot be here"
-    return BadInput(f"{path or 'The body'}: {_ascii(reason)}.", field=path or None)
-
-
-def _ascii(said: str) -> str:
-    """What a library says of the input, without the input's own control characters."""
-    return said[:200].rstrip(".").encode("ascii", "backslashreplace").decode("ascii")
 
 
 # Bodies that go

@@ -12,7 +12,6 @@ from twisted.web.http_headers import Headers
 from sipxd.errors import BadInput
 from sipxd.web.negotiate import (
     JSON,
-    MAX_VALUES,
     XML,
     choose,
     read_document,
@@ -21,7 +20,11 @@ from sipxd.web.negotiate import (
     write_document,
 )
 from sipxd.web.problems import HttpProblem
+from sipxd.web.strict_json import MAX_VALUES
 from sipxd.xml import Items
+
+
+ROOT = ("r", ("n", "more"))
 
 
 class FakeRequest:
@@ -30,10 +33,10 @@ class FakeRequest:
     def __init__(self, body: bytes = b"", **headers: str) -> None:
         self.content = BytesIO(body)
         self.responseHeaders = Headers()
-        self._headers = Headers({name.replace("_", "-"): [v] for name, v in headers.items()})
+        self.requestHeaders = Headers({name.replace("_", "-"): [v] for name, v in headers.items()})
 
     def getHeader(self, name):
-        values = self._headers.getRawHeaders(name)
+        values = self.requestHeaders.getRawHeaders(name)
         return values[-1] if values else None
 
     def setHeader(self, name, value) -> None:
@@ -84,13 +87,13 @@ def test_what_the_client_excludes_is_406(accept) -> None:
 def test_what_is_not_called_json_is_xml_unless_it_looks_otherwise(content_type) -> None:
     named = {} if content_type is None else {"Content_Type": content_type}
     for body in (b" <x><n>1</n></x>", b'\n{"x": {"n": "1"}}', b'\xef\xbb\xbf{"r": {"n": "1"}}'):
-        assert read_document(FakeRequest(body, **named), "r").text("n") == "1"
+        assert read_document(FakeRequest(body, **named), *ROOT).text("n") == "1"
 
 
 def test_what_is_called_json_is_json() -> None:
     for name in ("application/json", "Application/JSON;charset=utf-8", "application/x+json"):
         with pytest.raises(BadInput, match="not JSON"):
-            read_document(FakeRequest(b"<r/>", Content_Type=name), "r")
+            read_document(FakeRequest(b"<r/>", Content_Type=name), *ROOT)
 
 
 @pytest.mark.parametrize(
@@ -104,13 +107,32 @@ def test_what_is_called_json_is_json() -> None:
     ],
 )
 def test_the_root_of_json_may_have_another_name_or_none(body) -> None:
-    assert read_document(FakeRequest(json.dumps(body).encode()), "r").text("n") == "1"
+    assert read_document(FakeRequest(json.dumps(body).encode()), *ROOT).text("n") == "1"
+
+
+def test_a_member_alone_is_no_root() -> None:
+    [item] = read_document(FakeRequest(b'{"n": {"item": {}}}'), *ROOT).list("n", "item", 1)
+    assert item.path == "n.item[0]"
+
+
+def test_two_accept_headers_are_one() -> None:
+    request = FakeRequest()
+    request.requestHeaders.setRawHeaders("accept", ["application/json", "text/xml;q=0.5"])
+    assert choose(request, XML, JSON) == JSON
+
+
+def test_paths_are_those_of_the_document_that_was_sent() -> None:
+    bodies = {b"<x/>": "/r/n", b'{"r":{}}': "r.n", b'{"x":{}}': "r.n", b"{}": "n", b'{"r":1}': "n"}
+    for body, path in bodies.items():
+        with pytest.raises(BadInput) as caught:
+            read_document(FakeRequest(body), *ROOT).list("n", "item", 1)
+        assert (caught.value.field, caught.value.detail) == (path, f"{path} is missing.")
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"\r\n\t ", b"\xef\xbb\xbf"])
 def test_no_body_is_told_so(body) -> None:
     for read in (
-        lambda: read_document(FakeRequest(body), "r"),
+        lambda: read_document(FakeRequest(body), *ROOT),
         lambda: read_plain(FakeRequest(body)),
     ):
         with pytest.raises(BadInput, match="The body is empty"):
@@ -125,7 +147,7 @@ def test_both_forms_tell_the_same() -> None:
         "r": {"a": "é", "n": 1, "on": True, "list": [{"x": 1}]}
     }
     for form in (XML, JSON):
-        node = read_document(FakeRequest(write_document(form, "r", FIVE)), "r")
+        node = read_document(FakeRequest(write_document(form, "r", FIVE)), *ROOT)
         assert (node.text("a"), node.number("n", 0, 1, 1), node.flag("on", False)) == ("é", 1, True)
         [item] = node.list("list", "item", 1)
         assert item.number("x", 0, 1, 1) == 1

@@ -64,8 +64,7 @@ def add_callfwd_routes(app: Klein, authenticator: Authenticator, forwardings: Fo
         version = version_to_match(request, forwardings.of(user).version)
         document = read_plain(request)
         nodes = document.list("rings", "ring", MAX_RINGS)
-        known = {schedule.id for schedule in forwardings.schedules_of(user)}
-        rings = tuple(_read_scheduled_ring(user, node, known) for node in nodes)
+        rings = _known_schedules(user, tuple(_read_scheduled_ring(node) for node in nodes))
         forwarding = await change_sequence(forwardings, user, document, nodes, rings, version)
         set_tag(request, told(user, forwarding), forwarding.version)
         return empty_answer(request, 200)
@@ -79,8 +78,10 @@ def add_callfwd_routes(app: Klein, authenticator: Authenticator, forwardings: Fo
     @app.route(SCHEDULES, methods=["POST"])
     async def post_schedule(request: Request) -> bytes:
         user = await authenticator.user(request)
-        # Not whatever looks like JSON: a page elsewhere can make a browser post a form.
-        require_json_sent(request)
+        # Whatever looks like JSON will do, but not from a browser, which says where the page is
+        # from: one elsewhere can make it post a form in the user's name.
+        if request.requestHeaders.hasHeader(b"origin"):
+            require_json_sent(request)
         name, description, periods = _read_schedule(read_plain(request))
         await shield(forwardings.add_schedule(user, name, description, periods))
         return empty_answer(request, 200)
@@ -115,6 +116,22 @@ def add_callfwd_routes(app: Klein, authenticator: Authenticator, forwardings: Fo
         await shield(forwardings.delete_schedule(user, _own_id(user, schedule_id)))
         return empty_answer(request, 200)
 
+    def _known_schedules(user: User, rings: tuple[Ring, ...]) -> tuple[Ring, ...]:
+        """The rings, where those with a schedule that he may not use ring always (3.3)."""
+        known = {None, *(schedule.id for schedule in forwardings.schedules_of(user))}
+        unknown = {ring.schedule for ring in rings} - known
+        if unknown:
+            log.warn(
+                "user {user} gave a ring the schedule {schedule}, which is not there: it rings "
+                "always",
+                user=user.name,
+                schedule=min(unknown, key=str),
+            )
+        return tuple(
+            attrs.evolve(ring, schedule=None) if ring.schedule in unknown else ring
+            for ring in rings
+        )
+
     def _documents(user: User) -> list[dict[str, Any]]:
         return [schedule_document(schedule) for schedule in forwardings.schedules_of(user)]
 
@@ -134,17 +151,9 @@ def _no_id() -> Forbidden:
     return Forbidden("Name the schedule: its number follows the path.")
 
 
-def _read_scheduled_ring(user: User, node: Node, known: set[int]) -> Ring:
-    ring = read_ring(node)
+def _read_scheduled_ring(node: Node) -> Ring:
     schedule = node.number("scheduleId", None, -_BIGGEST, _BIGGEST)
-    if schedule is not None and schedule not in known:
-        log.warn(
-            "user {user} gave a ring the schedule {schedule}, which is not there: it rings always",
-            user=user.name,
-            schedule=schedule,
-        )
-        schedule = None
-    return attrs.evolve(ring, schedule=schedule)
+    return attrs.evolve(read_ring(node), schedule=schedule)
 
 
 def schedule_document(schedule: Schedule) -> dict[str, Any]:
@@ -184,8 +193,6 @@ def _read_period(node: Node) -> Period:
 
 
 def _read_time(node: Node, name: str) -> int:
-    time = node.member(name)
-    if time is None:
-        raise node.refusal(f"must have a {name}")
+    time = node.needed(name)
     hours = time.number("hrs", 0, 0, 24)
     return hours * 60 + time.number("min", 0, 0, 59)

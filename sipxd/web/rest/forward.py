@@ -32,6 +32,7 @@ from sipxd.xml import Items
 
 PATH = "/sipxconfig/rest/my/forward"
 ROOT = "call-sequence"
+MEMBERS = ("rings", "expiration", "withVoicemail")
 
 _RING_FIELD = re.compile(r"rings\[([0-9]+)\]\.(\w+)")
 _NAMES = {"seconds": "expiration", "timer": "expiration", "schedule": "scheduleId"}
@@ -61,13 +62,12 @@ def add_forward_routes(app: Klein, authenticator: Authenticator, forwardings: Fo
     @app.route(PATH, methods=["PUT"])
     async def put_forward(request: Request) -> bytes:
         user = await authenticator.user(request)
-        form = choose(request, XML, JSON)
         version = version_to_match(request, forwardings.of(user).version)
-        document = read_document(request, ROOT)
+        document = read_document(request, ROOT, MEMBERS)
         nodes = document.list("rings", "ring", MAX_RINGS)
         rings = tuple(read_ring(node) for node in nodes)
         forwarding = await change_sequence(forwardings, user, document, nodes, rings, version)
-        set_tag(request, told(user, forwarding, form), forwarding.version)
+        set_tag(request, told(user, forwarding, XML), forwarding.version)
         return empty_answer(request, 200)
 
 
