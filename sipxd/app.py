@@ -48,6 +48,7 @@ from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
 from sipxd.service.rehearsals import Rehearsals
 from sipxd.service.signalling import Signalling
+from sipxd.service.tokens import Tokens
 from sipxd.service.transfers import Transfers
 from sipxd.service.vault import Vault
 from sipxd.store.store import Store
@@ -136,6 +137,7 @@ class App(MultiService):
 
     store: Store
     accounts: Accounts
+    tokens: Tokens
     registrations: Registrations
     phones: Phones
     call_groups: CallGroups
@@ -181,6 +183,8 @@ class App(MultiService):
         self._opened.append(self.store.close)
         self.accounts = await Accounts.load(self.store, vault, reactor)
         self._opened.append(self.accounts.close)
+        self.tokens = Tokens(self.store, self.accounts)
+        await self.tokens.load()
         self.registrations = Registrations(self.store, config.limits.bindings_per_user)
         await self.registrations.load()
         self.phones = Phones(self.store)
@@ -219,6 +223,7 @@ class App(MultiService):
         services = Services(
             config,
             self.accounts,
+            self.tokens,
             self.calls,
             self.forwardings,
             self.call_groups,

@@ -38,6 +38,7 @@ from sipxd.config_values import (
     emergency_number,
     network,
     one_of,
+    origin,
     parse_listen,
     parse_sip_listen,
 )
@@ -78,6 +79,7 @@ class Web:
     certificate: str = ""
     private_key: str = ""
     metrics_listen: str = attrs.field(default="127.0.0.1:9464", validator=check_metrics_listen)
+    cors_origins: tuple[str, ...] = attrs.field(default=(), validator=each(origin))
 
     @property
     def addresses(self) -> tuple[ListenAddress, ...]:

@@ -15,6 +15,9 @@ HOST_NAME = re.compile(
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
 SIP_URI = re.compile(r"sips?:[!-~]{1,250}")
+ORIGIN = re.compile(
+    r"https?://[a-z0-9.-]{1,253}(?::[0-9]{1,5})?|https?://\[[0-9a-f:]+\](?::[0-9]{1,5})?"
+)
 EMERGENCY_NUMBER = re.compile(r"[0-9*#]{1,32}")
 DIAL_PREFIX = re.compile(r"\+[0-9*#]{0,31}|[0-9*#]{1,32}")
 
@@ -174,6 +177,13 @@ def check_voicemail_uri(_: object, attribute: attrs.Attribute[str], value: str) 
     check_sip_uri(_, attribute, value.replace("{user}", "user"))
     if value.replace("{user}", "").count("{"):
         raise ValueError(f"{attribute.name} knows {{user}} only between braces, not {value!r}")
+
+
+def origin(text: str) -> str:
+    """An origin as browsers tell it (RFC 6454). Raises ValueError."""
+    if not ORIGIN.fullmatch(text):
+        raise ValueError(f"an origin is like https://crm.example.org, not {text[:80]!r}")
+    return text
 
 
 def check_time_zone(_: object, attribute: attrs.Attribute[str], value: str) -> None:

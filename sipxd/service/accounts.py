@@ -380,6 +380,11 @@ class Accounts:
         account = self._by_name.get(name_or_alias)
         return account.user if account is not None else None
 
+    def by_id(self, user_id: int) -> User | None:
+        """The user with this id."""
+        account = self._accounts.get(user_id)
+        return account.user if account is not None else None
+
     def sip_password(self, user: User) -> str:
         """The password of the user's phones. Raises NotFound when he was deleted."""
         account = self._accounts.get(user.id)

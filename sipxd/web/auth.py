@@ -1,7 +1,7 @@
-"""Who asks: Basic credentials (RFC 7617), checked by the accounts service.
+"""Who asks, and what he may: Basic credentials (RFC 7617), a token, or a private key in the path.
 
 The account, its PIN and the protection against guessing are the service's business; here the
-header is read and the challenge written.
+header is read, the challenge written, and the role asked for (contract 1.3, 1.4).
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import binascii
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
+from sipxd.directory.permission import ADMIN, PROMPTS
 from sipxd.directory.user import User
-from sipxd.errors import SipxdError, Unauthorized
-from sipxd.web.services import Accounts
+from sipxd.errors import Forbidden, SipxdError, Unauthorized
+from sipxd.web.services import Accounts, Tokens
 
 log = Logger()
 T = TypeVar("T")
@@ -30,27 +32,61 @@ MAX_HEADER = 1024
 class Authenticator:
     """Finds the user of a request; ``realm`` is what the challenge shows."""
 
-    def __init__(self, accounts: Accounts, realm: str) -> None:
+    def __init__(self, accounts: Accounts, tokens: Tokens, realm: str) -> None:
         self._accounts = accounts
+        self._tokens = tokens
         self._challenge = f'Basic realm="{realm}", charset="UTF-8"'.encode()
 
     async def user(self, request: Request) -> User:
         """The user who sent the request; raises Unauthorized or TooManyGuesses."""
         try:
-            name, pin = read_basic(request.requestHeaders.getRawHeaders(b"authorization"))
-            return await shield(self._accounts.authenticate(name, pin, address(request)))
+            return await self._user(request)
         except Unauthorized:
             request.setHeader(b"WWW-Authenticate", self._challenge)
             raise
 
+    async def administrator(self, request: Request) -> User:
+        """The same where he is an administrator; raises Forbidden where not."""
+        user = await self.user(request)
+        if not user.admin:
+            raise Forbidden("This is for administrators.")
+        return user
 
-def read_basic(headers: Sequence[bytes] | None) -> tuple[str, str]:
-    """Name and password; raises Unauthorized where there are none to read."""
+    async def attendant(self, request: Request) -> User:
+        """The same where he may set the auto attendants; raises Forbidden where not."""
+        user = await self.user(request)
+        if not (user.admin or PROMPTS in user.permissions):
+            raise Forbidden(f"This is for administrators, and users with the permission {PROMPTS}.")
+        return user
+
+    async def _user(self, request: Request) -> User:
+        key = getattr(request, "private_key", None)
+        if key is not None:
+            # The key stands for the user and his own data, whatever else he may do.
+            user = self._tokens.user_of_key(key)
+            return attrs.evolve(user, admin=False, permissions=user.permissions - {ADMIN, PROMPTS})
+        scheme, credentials = read_authorization(
+            request.requestHeaders.getRawHeaders(b"authorization")
+        )
+        if scheme == b"bearer":
+            return self._tokens.user_of(credentials.decode("latin-1"))
+        name, pin = read_basic(credentials)
+        return await shield(self._accounts.authenticate(name, pin, address(request)))
+
+
+def read_authorization(headers: Sequence[bytes] | None) -> tuple[bytes, bytes]:
+    """The scheme in lower case, and the credentials; raises Unauthorized for what is not known."""
     if not headers:
         raise Unauthorized("Give a user name and the PIN with HTTP Basic authentication.")
-    scheme, _, encoded = headers[0].partition(b" ")
-    if len(headers) > 1 or len(encoded) > MAX_HEADER or scheme.lower() != b"basic":
-        raise Unauthorized("Give one Authorization header with the scheme Basic.")
+    scheme, _, credentials = headers[0].partition(b" ")
+    known = scheme.lower() in (b"basic", b"bearer")
+    if len(headers) > 1 or len(credentials) > MAX_HEADER or not known:
+        raise Unauthorized("Give one Authorization header with the scheme Basic or Bearer.")
+    return scheme.lower(), credentials.strip()
+
+
+def read_basic(encoded: bytes) -> tuple[str, str]:
+    """Name and password; raises Unauthorized where they cannot be read."""
     try:
         decoded = base64.b64decode(encoded.strip(), validate=True)
     except binascii.Error:

@@ -89,12 +89,24 @@ class Forwardings(Protocol):
         """Make a schedule of his own. Raises Unprocessable (``field`` names the member)."""
 
     async def change_schedule(
-        self, user: User, schedule_id: int, name: str, description: str, periods: Sequence[Period]
+        self,
+        user: User,
+        schedule_id: int,
+        name: str,
+        description: str,
+        periods: Sequence[Period],
+        *,
+        if_same: Schedule | None = None,
     ) -> Schedule:
-        """Replace one of his own. Raises NotFound where it is not his, Unprocessable."""
+        """Replace one of his own; with ``if_same`` only while it is still that.
 
-    async def delete_schedule(self, user: User, schedule_id: int) -> None:
-        """Delete one of his own; what used it holds always from now on. Raises NotFound."""
+        Raises NotFound where it is not his, PreconditionFailed, Unprocessable.
+        """
+
+    async def delete_schedule(
+        self, user: User, schedule_id: int, *, if_same: Schedule | None = None
+    ) -> None:
+        """Delete one of his own; what used it holds always from now on. Raises as above."""
 
 
 class CallGroups(Protocol):
@@ -131,11 +143,52 @@ class Rehearsals(Protocol):
         """
 
 
+class Tokens(Protocol):
+    """Tokens for programs, and private keys."""
+
+    def user_of(self, token: str) -> User:
+        """Whose token that is. Raises Unauthorized."""
+
+    def user_of_key(self, key: str) -> User:
+        """Whose private key that is. Raises Unauthorized."""
+
+    def of(self, user: User) -> Sequence[Token]:
+        """The tokens of ``user``, the oldest first."""
+
+    async def make(self, user: User, label: str) -> tuple[str, Token]:
+        """A new token and what is kept of it. Raises BadInput, NotFound."""
+
+    async def revoke(self, user: User, token_id: str) -> None:
+        """Make a token of ``user`` worthless. Raises NotFound."""
+
+    async def make_key(self, user: User) -> str:
+        """A new private key, in the place of the old one. Raises NotFound."""
+
+    async def revoke_key(self, user: User) -> None:
+        """Make the private key of ``user`` worthless."""
+
+
+class Token(Protocol):
+    """What is kept of a token."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def made(self) -> float: ...
+
+
 class Configured(Protocol):
     """The part of the configuration that the doors read."""
 
     @property
     def realm_or_domain(self) -> str: ...
+
+    @property
+    def web(self) -> Any: ...
 
     @property
     def limits(self) -> Any: ...
@@ -147,6 +200,7 @@ class Services:
 
     config: Configured
     accounts: Accounts
+    tokens: Tokens
     calls: Calls
     forwardings: Forwardings
     call_groups: CallGroups

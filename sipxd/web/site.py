@@ -11,7 +11,7 @@ refused here, and Klein is not shown the Host header: nothing that we answer dep
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http import HTTPMethod
 from importlib import resources
 from io import BytesIO
@@ -30,7 +30,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter
 
 from sipxd import metrics
-from sipxd.web import problems
+from sipxd.web import cors, problems
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
 from sipxd.web.rest.call import add_call_routes
@@ -42,8 +42,11 @@ from sipxd.web.v1.forwarding import add_forwarding_routes
 from sipxd.web.v1.groups import add_groups_routes
 from sipxd.web.v1.rehearsal import add_rehearsal_routes
 from sipxd.web.v1.schedules import add_schedules_routes
+from sipxd.web.v1.tokens import add_tokens_routes
 
 METHODS = frozenset(method.value.encode("ascii") for method in HTTPMethod)
+PRIVATE = [b"sipxconfig", b"rest", b"private"]
+MY = [b"sipxconfig", b"rest", b"my"]
 BODY_IN_MEMORY = 65_536
 """Bytes of a body kept in memory; a larger one goes to a temporary file while it arrives."""
 
@@ -55,6 +58,8 @@ class LimitedRequest(Request):
     channel: Channel
     content: Any  # a binary file, closed by twisted.web
     defaultContentType = None
+    private_key: str | None = None
+    """The private key that stood in the path."""
     _received = 0
 
     def gotLength(self, length: int | None) -> None:
@@ -79,6 +84,8 @@ class LimitedRequest(Request):
         """Refuse what must not reach the router, else decode the path once and route it."""
         self.site = self.channel.site
         self.responseHeaders.setRawHeaders(b"Date", [self.site.date()])
+        if self.site.origins and cors.answered(self, self.site.origins):
+            return
         path = self.path
         if path.startswith((b"http://", b"https://")):  # RFC 9112 section 3.2.2
             path = b"/" + path.split(b"/", 3)[3] if path.count(b"/") > 2 else b"/"
@@ -95,11 +102,20 @@ class LimitedRequest(Request):
             self._refuse(501, "This method is not known here.")
         else:
             self.prepath = []
-            self.postpath = path[1:].split(b"/")
+            self.postpath = self._keyed(path[1:].split(b"/"))
             try:
                 self.render(self.site.getResourceFor(self))
             except Exception:
                 self.processingFailed(Failure())
+
+    def _keyed(self, path: list[bytes]) -> list[bytes]:
+        """The path without the private key that may stand in it (contract 1.3.5)."""
+        if path[:3] != PRIVATE or len(path) < 4:
+            return path
+        self.private_key = path[3].decode("utf-8")
+        self.path = self.uri = b"/sipxconfig/rest/private"  # no log shall have the key
+        rest = path[4:]
+        return [*MY[: 2 if rest[:1] == [b"call"] else 3], *rest]
 
     def _refuse(self, status: int, detail: str) -> None:
         failure = Failure(problems.HttpProblem(status, detail))
@@ -139,6 +155,7 @@ class LimitedSite(Site):
         header_limit: int,
         body_limit: int,
         connection_limit: int,
+        origins: Collection[str] = (),
     ) -> None:
         super().__init__(
             resource,
@@ -152,6 +169,8 @@ class LimitedSite(Site):
         self.body_limit = body_limit
         """Bytes of a body."""
         self.connection_limit = connection_limit
+        self.origins = frozenset(origin.encode("ascii") for origin in origins)
+        """The origins of web pages that may use this site."""
         self.connections = 0
         self.waiting: dict[Channel, None] = {}
         """Connections without a complete request, the one that waits longest first."""
@@ -204,7 +223,7 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
-    authenticator = Authenticator(accounts, config.realm_or_domain)
+    authenticator = Authenticator(accounts, services.tokens, config.realm_or_domain)
     add_call_routes(app, authenticator, calls)
     add_forward_routes(app, authenticator, forwardings)
     add_callfwd_routes(app, authenticator, forwardings)
@@ -212,6 +231,7 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_forwarding_routes(app, authenticator, accounts, forwardings)
     add_rehearsal_routes(app, authenticator, accounts, services.rehearsals)
     add_schedules_routes(app, authenticator, accounts, forwardings)
+    add_tokens_routes(app, authenticator, services.tokens)
     add_groups_routes(app, authenticator, services.call_groups)
     _add_public_routes(app, services.ready)
     app.handle_errors(Exception)(_on_error)  # type: ignore[arg-type]
@@ -221,6 +241,7 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
         header_limit=config.limits.http_header,
         body_limit=config.limits.http_body,
         connection_limit=config.limits.http_connections,
+        origins=config.web.cors_origins,
     )
 
 

@@ -20,7 +20,7 @@ from twisted.internet.threads import deferToThread
 from sipxd.call.numbers import clean_number
 from sipxd.call.record import CallKind, CallRecord, CallState, Cause, Side
 from sipxd.call.rehearsal import Finding, Rehearsal, Step
-from sipxd.config import Config
+from sipxd.config import Config, Web
 from sipxd.directory.call_group import CallGroup
 from sipxd.directory.forwarding import Forwarding
 from sipxd.directory.holidays import Holidays
@@ -39,6 +39,7 @@ from sipxd.errors import (
 )
 from sipxd.service.calls import parse_flow
 from sipxd.service.forwarding_rules import check_forwarding
+from sipxd.store.tokens import Token
 from sipxd.web.services import Services
 from sipxd.web.site import build_site
 from sipxd.web.tls import load_context, make_self_signed
@@ -70,6 +71,51 @@ class MemoryAccounts:
         if user is None or pin != user.name * 2:
             raise Unauthorized("The user name or the PIN is wrong.")
         return user
+
+
+class MemoryTokens:
+    """Tokens by their text; the private key of 201 is 32 times k."""
+
+    def __init__(self, accounts: MemoryAccounts) -> None:
+        self._accounts = accounts
+        self.tokens: dict[str, Token] = {}
+        self.keys = {"k" * 32: "201", "a" * 32: "superadmin"}
+
+    def user_of(self, token: str) -> User:
+        for secret, kept in self.tokens.items():
+            if secret == token:
+                return next(u for u in self._accounts.users.values() if u.id == kept.user_id)
+        raise Unauthorized("the token is not known")
+
+    def user_of_key(self, key: str) -> User:
+        if key not in self.keys:
+            raise Unauthorized("the private key is not known")
+        return self._accounts.users[self.keys[key]]
+
+    def of(self, user: User) -> list[Token]:
+        return [token for token in self.tokens.values() if token.user_id == user.id]
+
+    async def make(self, user: User, label: str) -> tuple[str, Token]:
+        if not label:
+            raise BadInput("label must have 1 to 100 characters", field="label")
+        secret = f"secret-{len(self.tokens)}"
+        self.tokens[secret] = Token(f"{len(self.tokens):064}", user.id, label, 1_700_000_000.0)
+        return secret, self.tokens[secret]
+
+    async def revoke(self, user: User, token_id: str) -> None:
+        for secret, token in self.tokens.items():
+            if token.id == token_id and token.user_id == user.id:
+                del self.tokens[secret]
+                return
+        raise NotFound("no such token", field="id")
+
+    async def make_key(self, user: User) -> str:
+        key = f"{user.name:x>32}"
+        self.keys[key] = user.name
+        return key
+
+    async def revoke_key(self, user: User) -> None:
+        self.keys = {key: name for key, name in self.keys.items() if name != user.name}
 
 
 class MemoryCalls:
@@ -394,7 +440,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest_twisted.async_yield_fixture
 async def door(certificate: tuple[Path, Path], tmp_path: Path) -> Any:
-    config = Config(domain="example.org", state_dir=tmp_path)
+    web = Web(cors_origins=("https://crm.example.org",))
+    config = Config(domain="example.org", state_dir=tmp_path, web=web)
     clock = task.Clock()
     clock.advance(1_700_000_000)
     accounts, calls, forwardings = MemoryAccounts(), MemoryCalls(), MemoryForwardings()
@@ -403,6 +450,7 @@ async def door(certificate: tuple[Path, Path], tmp_path: Path) -> Any:
     services = Services(
         config,
         accounts,
+        MemoryTokens(accounts),
         calls,
         forwardings,
         groups,

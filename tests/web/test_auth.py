@@ -10,7 +10,7 @@ from twisted.internet import defer
 from twisted.internet.threads import deferToThread
 
 from sipxd.errors import Forbidden, Unauthorized
-from sipxd.web.auth import read_basic, shield
+from sipxd.web.auth import read_authorization, read_basic, shield
 
 ensure = pytest_twisted.ensureDeferred
 
@@ -73,13 +73,13 @@ async def test_names_may_be_utf_8_or_latin_1(door):
 
 
 def test_a_colon_may_stand_in_the_password() -> None:
-    assert read_basic([b"Basic " + base64.b64encode(b"200:a:b")]) == ("200", "a:b")
+    assert read_basic(base64.b64encode(b"200:a:b")) == ("200", "a:b")
 
 
 def test_two_authorization_headers_are_refused() -> None:
     header = b"Basic " + base64.b64encode(b"200:1")
     with pytest.raises(Unauthorized):
-        read_basic([header, header])
+        read_authorization([header, header])
 
 
 @ensure
