@@ -179,11 +179,21 @@ class Forwardings:
             return await self._keep("schedule.add", lambda c: stored_schedules.add(c, new))
 
     async def change_schedule(
-        self, user: User, schedule_id: int, name: str, description: str, periods: Sequence[Period]
+        self,
+        user: User,
+        schedule_id: int,
+        name: str,
+        description: str,
+        periods: Sequence[Period],
+        *,
+        if_same: Schedule | None = None,
     ) -> Schedule:
-        """Replace one of his own. Raises NotFound (it is not his), Unprocessable, Overloaded."""
+        """Replace one of his own; with ``if_same`` only while it is still that.
+
+        Raises NotFound (it is not his), PreconditionFailed, Unprocessable, Overloaded.
+        """
         async with self._groups.exclusively():
-            self._own_one(user, schedule_id)
+            self._own_one(user, schedule_id, if_same)
             _check_schedule(name, description, periods)
             new = Schedule(schedule_id, name, tuple(periods), description, user_id=user.id)
 
@@ -193,13 +203,16 @@ class Forwardings:
 
             return await self._keep("schedule.change", replace)
 
-    async def delete_schedule(self, user: User, schedule_id: int) -> None:
+    async def delete_schedule(
+        self, user: User, schedule_id: int, *, if_same: Schedule | None = None
+    ) -> None:
         """Delete one of his own; what used it holds always from now on.
 
-        His forwarding gets a new version where it used the schedule.  Raises NotFound, Overloaded.
+        His forwarding gets a new version where it used the schedule.  ``if_same`` and errors are
+        those of `change_schedule`.
         """
         async with self._groups.exclusively():
-            self._own_one(user, schedule_id)
+            self._own_one(user, schedule_id, if_same)
             old = self.of_id(user.id)
             new = old.without_schedule(schedule_id)
             if new != old:
@@ -218,10 +231,14 @@ class Forwardings:
     def _own(self, user: User) -> list[Schedule]:
         return [each for each in self._schedules.values() if each.user_id == user.id]
 
-    def _own_one(self, user: User, schedule_id: int) -> None:
+    def _own_one(self, user: User, schedule_id: int, same: Schedule | None) -> None:
         schedule = self._schedules.get(schedule_id)
         if schedule is None or schedule.user_id != user.id:
             raise NotFound(f"{user.name} has no schedule {schedule_id}", field="schedule")
+        if same not in (None, schedule):
+            raise PreconditionFailed(
+                "the schedule has been changed since it was read; read it again"
+            )
 
     async def _keep(self, name: str, write: Callable[[sa.Connection], Schedule]) -> Schedule:
         try:

@@ -40,6 +40,8 @@ async def test_a_new_call_is_told_whole_and_found_again(door):
         "cause": None,
         "media_mismatch": False,
         "flow": "offer",
+        "ringing": [],
+        "reached": None,
     }
     location = answer.headers["Location"]
     assert location == "/v1/calls/" + "0" * 24
@@ -236,6 +238,14 @@ def test_times_are_rfc_3339_in_utc() -> None:
     assert timestamp(None) is None
     assert timestamp(0.0) == "1970-01-01T00:00:00.000Z"
     assert timestamp(1_700_000_000.9999) == "2023-11-14T22:13:20.999Z"
+
+
+def test_a_call_tells_who_rings_now_and_who_has_answered() -> None:
+    record = CallRecord(
+        "1", CallKind.PHONE, "200", "201", CallState.CALLEE, 1.0, ringing=("201", "+4930123")
+    )
+    assert call_document(record)["ringing"] == ("201", "+4930123")
+    assert call_document(attrs.evolve(record, reached="+4930123"))["reached"] == "+4930123"
 
 
 def test_the_cause_names_leg_code_and_sentence() -> None:

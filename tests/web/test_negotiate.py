@@ -23,7 +23,6 @@ from sipxd.web.problems import HttpProblem
 from sipxd.web.strict_json import MAX_VALUES
 from sipxd.xml import Items
 
-
 ROOT = ("r", ("n", "more"))
 
 

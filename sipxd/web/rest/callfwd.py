@@ -18,7 +18,7 @@ from sipxd.directory.schedule import MAX_PERIODS, Period, Schedule
 from sipxd.directory.user import User
 from sipxd.errors import Forbidden, NotFound, Unprocessable
 from sipxd.web.auth import Authenticator, shield
-from sipxd.web.conditions import set_tag, tagged_answer, version_to_match
+from sipxd.web.conditions import insists_on, set_tag, tagged_answer, version_to_match
 from sipxd.web.document import Node
 from sipxd.web.negotiate import (
     JSON,
@@ -99,21 +99,27 @@ def add_callfwd_routes(app: Klein, authenticator: Authenticator, forwardings: Fo
             return json_answer(request, 200, _documents(user))
         for schedule in forwardings.schedules_of(user):
             if schedule.id == int(schedule_id):
-                return json_answer(request, 200, schedule_document(schedule))
+                body = encode_json(schedule_document(schedule))
+                return tagged_answer(request, 200, body, JSON, schedule.id)
         raise NotFound("There is no schedule with this id.")
 
     @app.route(SCHEDULES + "/<schedule_id>", methods=["PUT"])
     async def put_schedule(request: Request, schedule_id: str) -> bytes:
         user = await authenticator.user(request)
-        number = _own_id(user, schedule_id)
+        present = _own(user, schedule_id)
+        same = _to_match(request, present)
         name, description, periods = _read_schedule(read_plain(request))
-        await shield(forwardings.change_schedule(user, number, name, description, periods))
+        await shield(
+            forwardings.change_schedule(user, present.id, name, description, periods, if_same=same)
+        )
         return empty_answer(request, 200)
 
     @app.route(SCHEDULES + "/<schedule_id>", methods=["DELETE"])
     async def delete_schedule(request: Request, schedule_id: str) -> bytes:
         user = await authenticator.user(request)
-        await shield(forwardings.delete_schedule(user, _own_id(user, schedule_id)))
+        present = _own(user, schedule_id)
+        same = _to_match(request, present)
+        await shield(forwardings.delete_schedule(user, present.id, if_same=same))
         return empty_answer(request, 200)
 
     def _known_schedules(user: User, rings: tuple[Ring, ...]) -> tuple[Ring, ...]:
@@ -135,16 +141,17 @@ def add_callfwd_routes(app: Klein, authenticator: Authenticator, forwardings: Fo
     def _documents(user: User) -> list[dict[str, Any]]:
         return [schedule_document(schedule) for schedule in forwardings.schedules_of(user)]
 
-    def _own_id(user: User, text: str) -> int:
+    def _own(user: User, text: str) -> Schedule:
         if not _ID.fullmatch(text):
             raise _no_id()
-        number = int(text)
-        if not any(
-            schedule.id == number and schedule.user_id == user.id
-            for schedule in forwardings.schedules_of(user)
-        ):
-            raise NotFound("You have no schedule of your own with this id.")
-        return number
+        for schedule in forwardings.schedules_of(user):
+            if schedule.id == int(text) and schedule.user_id == user.id:
+                return schedule
+        raise NotFound("You have no schedule of your own with this id.")
+
+    def _to_match(request: Request, present: Schedule) -> Schedule | None:
+        body = encode_json(schedule_document(present))
+        return present if insists_on(request, body, present.id) else None
 
 
 def _no_id() -> Forbidden:

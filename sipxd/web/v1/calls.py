@@ -126,6 +126,8 @@ def call_document(record: CallRecord) -> dict[str, Any]:
         },
         "media_mismatch": record.media_mismatch,
         "flow": record.flow,
+        "ringing": record.ringing,
+        "reached": record.reached or None,
     }
 
 

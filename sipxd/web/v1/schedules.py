@@ -13,9 +13,17 @@ from twisted.web.server import Request
 
 from sipxd.directory.schedule import MAX_PERIODS, Period, Schedule
 from sipxd.directory.user import User
-from sipxd.errors import NotFound, Unprocessable
+from sipxd.errors import Forbidden, NotFound, Unprocessable
 from sipxd.web.auth import Authenticator, shield
-from sipxd.web.negotiate import empty_answer, json_answer, read_json, require_json_accepted
+from sipxd.web.conditions import insists_on, tagged_answer
+from sipxd.web.negotiate import (
+    JSON,
+    empty_answer,
+    encode_json,
+    json_answer,
+    read_json,
+    require_json_accepted,
+)
 from sipxd.web.services import Accounts, Forwardings
 from sipxd.web.v1.owner import find_owner
 from sipxd.web.v1.values import Text, read_id
@@ -85,40 +93,62 @@ def add_schedules_routes(
             raise _in_our_words(error) from None
         place = f"/v1/users/{quote(user.name, safe='')}/schedules/{schedule.id}"
         request.setHeader(b"Location", place.encode("ascii"))
-        return json_answer(request, 201, schedule_document(schedule))
+        return told(request, 201, schedule)
 
     @app.route(PATH + "/<schedule_id>", methods=["GET"])
     async def get_schedule(request: Request, name: str, schedule_id: str) -> bytes:
         user = await owner(request, name)
-        number = read_id(schedule_id, "schedule")
-        for schedule in forwardings.schedules_of(user):
-            if schedule.id == number:
-                return json_answer(request, 200, schedule_document(schedule))
-        raise NotFound("There is no schedule with this id.")
+        return told(request, 200, visible(user, schedule_id))
 
     @app.route(PATH + "/<schedule_id>", methods=["PUT"])
     async def put_schedule(request: Request, name: str, schedule_id: str) -> bytes:
         user = await owner(request, name)
-        number = read_id(schedule_id, "schedule")
+        present = own(user, schedule_id)
+        same = to_match(request, present)
         new = read_json(request, NewSchedule)
         try:
             schedule = await shield(
-                forwardings.change_schedule(user, number, new.name, new.description, _periods(new))
+                forwardings.change_schedule(
+                    user, present.id, new.name, new.description, _periods(new), if_same=same
+                )
             )
         except Unprocessable as error:
             raise _in_our_words(error) from None
-        return json_answer(request, 200, schedule_document(schedule))
+        return told(request, 200, schedule)
 
     @app.route(PATH + "/<schedule_id>", methods=["DELETE"])
     async def delete_schedule(request: Request, name: str, schedule_id: str) -> bytes:
         user = await owner(request, name)
-        await shield(forwardings.delete_schedule(user, read_id(schedule_id, "schedule")))
+        present = own(user, schedule_id)
+        same = to_match(request, present)
+        await shield(forwardings.delete_schedule(user, present.id, if_same=same))
         return empty_answer(request, 204)
 
     async def owner(request: Request, name: str) -> User:
         asking = await authenticator.user(request)
         require_json_accepted(request)
         return find_owner(accounts, asking, name)
+
+    def visible(user: User, text: str) -> Schedule:
+        number = read_id(text, "schedule")
+        for schedule in forwardings.schedules_of(user):
+            if schedule.id == number:
+                return schedule
+        raise NotFound("There is no schedule with this id.")
+
+    def own(user: User, text: str) -> Schedule:
+        schedule = visible(user, text)
+        if schedule.user_id != user.id:
+            raise Forbidden("The schedule of a group is changed where the group is.")
+        return schedule
+
+    def told(request: Request, status: int, schedule: Schedule) -> bytes:
+        body = encode_json(schedule_document(schedule))
+        return tagged_answer(request, status, body, JSON, schedule.id)
+
+    def to_match(request: Request, present: Schedule) -> Schedule | None:
+        body = encode_json(schedule_document(present))
+        return present if insists_on(request, body, present.id) else None
 
 
 def schedule_document(schedule: Schedule) -> dict[str, Any]:
