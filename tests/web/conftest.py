@@ -1,13 +1,12 @@
-"""A live HTTPS door on the loopback address, before services that keep everything in memory."""
+"""Live HTTPS doors on the loopback address: one before calls in memory, one of a whole daemon."""
 
 from __future__ import annotations
 
-import base64
-import http.client
-import json
+import shutil
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +16,35 @@ import pytest_twisted
 from twisted.internet import defer, reactor, task
 from twisted.internet.threads import deferToThread
 
+from sipxd.app import App
 from sipxd.call.numbers import clean_number
 from sipxd.call.record import CallKind, CallRecord, CallState, Cause, Side
-from sipxd.call.rehearsal import Finding, Rehearsal, Step
-from sipxd.config import Config, Web
-from sipxd.directory.call_group import CallGroup
-from sipxd.directory.forwarding import Forwarding
-from sipxd.directory.holidays import Holidays
-from sipxd.directory.schedule import BadSchedule, Period, Schedule, check_schedule
+from sipxd.config import Config, Web, parse
+from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
 from sipxd.errors import (
     BadInput,
-    Conflict,
     Forbidden,
     NotFound,
     Overloaded,
-    PreconditionFailed,
     TooManyGuesses,
     Unauthorized,
-    Unprocessable,
 )
+from sipxd.service.accounts import NewUser, create_user, ensure_superadmin
 from sipxd.service.calls import parse_flow
-from sipxd.service.forwarding_rules import check_forwarding
+from sipxd.service.vault import Vault
+from sipxd.store.engine import create_engine, migrate
+from sipxd.store.schedules import add as add_schedule
 from sipxd.store.tokens import Token
+from sipxd.testing.office import Office
 from sipxd.web.services import Services
 from sipxd.web.site import build_site
 from sipxd.web.tls import load_context, make_self_signed
+
+# Helpers lie beside the tests, which are no package.
+sys.path.append(str(Path(__file__).parent))
+
+from webkit import Client
 
 
 class MemoryAccounts:
@@ -203,198 +205,16 @@ class MemoryCalls:
         return newest_first[:limit]
 
 
-class MemoryForwardings:
-    """Forwardings and schedules; nobody may forward to 0900, and only 200 has voicemail."""
-
-    default_timer = 20
-
-    def __init__(self) -> None:
-        self.stored: dict[int, Forwarding] = {}
-        self.schedules = {7: Schedule(7, "Office", (Period(-1, 480, 1020),), group="sales")}
-        self._holidays = Holidays()
-
-    def of(self, user: User) -> Forwarding:
-        return self.stored.get(user.id, Forwarding())
-
-    def has_voicemail(self, user: User) -> bool:
-        return user.name == "200"
-
-    async def change(
-        self,
-        user: User,
-        make: Callable[[Forwarding], Forwarding],
-        *,
-        if_version: int | None = None,
-    ) -> Forwarding:
-        await task.deferLater(reactor, 0.001)
-        old = self.of(user)
-        if if_version not in (None, old.version):
-            raise PreconditionFailed("it has been changed")
-        new = attrs.evolve(make(old), version=old.version + 1)
-        check_forwarding(new, old, {each.id for each in self.schedules_of(user)}, self._holidays)
-        for index, ring in enumerate(new.rings):
-            if ring.number.startswith("0900"):
-                raise Forbidden("this may not be dialled", field=f"rings[{index}].number")
-        self.stored[user.id] = new
-        return new
-
-    def schedules_of(self, user: User) -> list[Schedule]:
-        own = [each for each in self.schedules.values() if each.user_id == user.id]
-        groups = [each for each in self.schedules.values() if each.group in user.groups]
-        return sorted(own, key=lambda each: each.name) + groups
-
-    async def add_schedule(
-        self, user: User, name: str, description: str, periods: Sequence[Period]
-    ) -> Schedule:
-        self._check(user, 0, name, description, periods)
-        schedule = Schedule(
-            max(self.schedules) + 1, name, tuple(periods), description, user_id=user.id
-        )
-        self.schedules[schedule.id] = schedule
-        return schedule
-
-    async def change_schedule(
-        self, user: User, schedule_id: int, name: str, description: str, periods: Sequence[Period]
-    ) -> Schedule:
-        self._own(user, schedule_id)
-        self._check(user, schedule_id, name, description, periods)
-        schedule = Schedule(schedule_id, name, tuple(periods), description, user_id=user.id)
-        self.schedules[schedule_id] = schedule
-        return schedule
-
-    async def delete_schedule(self, user: User, schedule_id: int) -> None:
-        self._own(user, schedule_id)
-        del self.schedules[schedule_id]
-
-    def _own(self, user: User, schedule_id: int) -> None:
-        schedule = self.schedules.get(schedule_id)
-        if schedule is None or schedule.user_id != user.id:
-            raise NotFound("no such schedule")
-
-    def _check(
-        self, user: User, own: int, name: str, description: str, periods: Sequence[Period]
-    ) -> None:
-        try:
-            check_schedule(name, description, periods)
-        except BadSchedule as error:
-            raise Unprocessable(str(error), field=error.path) from None
-        for other in self.schedules_of(user):
-            if (other.user_id, other.name) == (user.id, name) and other.id != own:
-                raise Unprocessable("the name is taken", field="name")
-
-
-class MemoryCallGroups:
-    """Hunt groups; their members must be users of the house."""
-
-    def __init__(self, accounts: MemoryAccounts) -> None:
-        self.groups: dict[int, CallGroup] = {}
-        self._accounts = accounts
-
-    def all(self) -> list[CallGroup]:
-        return sorted(self.groups.values(), key=lambda group: group.extension)
-
-    def get(self, group_id: int) -> CallGroup:
-        if group_id not in self.groups:
-            raise NotFound("no such group")
-        return self.groups[group_id]
-
-    async def add(self, new: CallGroup) -> CallGroup:
-        self._check(new)
-        group = attrs.evolve(new, id=len(self.groups) + 1, version=1)
-        self.groups[group.id] = group
-        return group
-
-    async def replace(self, group: CallGroup, *, if_version: int | None = None) -> CallGroup:
-        old = self.get(group.id)
-        if if_version not in (None, old.version):
-            raise PreconditionFailed("it has been changed")
-        self._check(group)
-        self.groups[group.id] = attrs.evolve(group, version=old.version + 1)
-        return self.groups[group.id]
-
-    async def delete(self, group_id: int, *, if_version: int | None = None) -> None:
-        if if_version not in (None, self.get(group_id).version):
-            raise PreconditionFailed("it has been changed")
-        del self.groups[group_id]
-
-    def _check(self, group: CallGroup) -> None:
-        for index, member in enumerate(group.members):
-            if self._accounts.find(member.user) is None:
-                raise BadInput("there is no such user", field=f"members[{index}].user")
-        for other in self.groups.values():
-            if other.id != group.id and set(other.names) & set(group.names):
-                raise Conflict("the name is taken", field="name")
-
-
-class MemoryRehearsals:
-    """Every rehearsal goes the same way."""
-
-    async def rehearse(self, user: User, caller: str | None, at: float | None) -> Rehearsal:
-        steps = (
-            Step(0, 20, user.name, user.name, kind="phone"),
-            Step(20, None, user.name, "*97", (user.name,), 1, "voicemail", "The box."),
-        )
-        finding = Finding("no-phone", "", "He has no phone.")
-        return Rehearsal(
-            1_700_000_000.0 if at is None else at, caller or "", steps, "Voicemail.", (finding,)
-        )
-
-
-@attrs.frozen
-class Answer:
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-def basic(user: str | None) -> dict[str, str]:
-    if user is None:
-        return {}
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{user * 2}".encode()).decode()}
-
-
-class Door:
-    """The site under test and ways to knock at it; ``clock`` drives its time-outs."""
+class Door(Client):
+    """A site before calls and users in memory; ``clock`` drives its time-outs."""
 
     def __init__(self, site: Any, port: Any, pem: str, clock: task.Clock) -> None:
+        super().__init__(port.getHost().port, pem)
         self.site = site
-        self.port = port.getHost().port
         self.clock = clock
         self.accounts = MemoryAccounts()
         self.calls = MemoryCalls()
-        self.forwardings = MemoryForwardings()
-        self.groups = MemoryCallGroups(self.accounts)
         self.ready = True
-        self.pem = pem
-        self.tls = ssl.create_default_context(cafile=pem)
-
-    def request_in_thread(
-        self, method: str, path: str, user: str | None, body: Any, headers: dict[str, str]
-    ) -> Answer:
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=10, context=self.tls
-        )
-        try:
-            connection.request(method, path, body, {**basic(user), **headers})
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        user: str | None = "200",
-        body: Any = None,
-        **headers: str,
-    ) -> defer.Deferred[Answer]:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return deferToThread(self.request_in_thread, method, path, user, body, named)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Let the reactor run until ``condition`` holds; at most 5 s."""
@@ -438,30 +258,34 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "certificate.pem", folder / "private_key.pem"
 
 
+@pytest.fixture(scope="session")
+def office() -> Office:
+    """What is behind the resources that are tried in `house`; nothing is stored here."""
+    return Office()
+
+
 @pytest_twisted.async_yield_fixture
-async def door(certificate: tuple[Path, Path], tmp_path: Path) -> Any:
+async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -> Any:
     web = Web(cors_origins=("https://crm.example.org",))
     config = Config(domain="example.org", state_dir=tmp_path, web=web)
     clock = task.Clock()
     clock.advance(1_700_000_000)
-    accounts, calls, forwardings = MemoryAccounts(), MemoryCalls(), MemoryForwardings()
-    groups = MemoryCallGroups(accounts)
+    accounts, calls = MemoryAccounts(), MemoryCalls()
     holder: list[Door] = []
     services = Services(
         config,
         accounts,
         MemoryTokens(accounts),
         calls,
-        forwardings,
-        groups,
-        MemoryRehearsals(),
+        office.forwardings,
+        office.call_groups,
+        office.rehearsals,
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)
     port = reactor.listenSSL(0, site, load_context(*certificate), interface="127.0.0.1")
     door = Door(site, port, str(certificate[0]), clock)
     door.accounts, door.calls = accounts, calls
-    door.forwardings, door.groups = forwardings, groups
     holder.append(door)
     yield door
     await port.stopListening()
@@ -469,3 +293,68 @@ async def door(certificate: tuple[Path, Path], tmp_path: Path) -> Any:
         channel.forceAbortClient()
     clock.advance(60)
     await task.deferLater(reactor, 0.02)
+
+
+class House(Client):
+    """The whole daemon. Users 200 "ben", 201 (in the group sales), 202, and superadmin."""
+
+    def __init__(self, app: App, pem: str) -> None:
+        port: Any = app.web_ports[0].getHost()
+        super().__init__(port.port, pem)
+        self.app = app
+        self.office_hours = app.forwardings.schedules_of(self.user("201"))[0].id
+        """The id of a schedule that the group sales has."""
+
+    def user(self, name: str) -> User:
+        user = self.app.accounts.find(name)
+        assert user is not None
+        return user
+
+
+CONFIGURATION = """\
+domain = "example.org"
+state_dir = "{state_dir}"
+[web]
+listen = ["127.0.0.1:0"]
+metrics_listen = ""
+[sip]
+listen = ["udp:127.0.0.1:0"]
+[call]
+ring_timeout = 20
+[voicemail]
+uri = "sip:{{user}}@voicemail.example.net"
+"""
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]) -> Path:
+    """A state directory as the daemon finds it, to be copied."""
+    folder = tmp_path_factory.mktemp("state")
+    for file in certificate:
+        shutil.copy(file, folder)
+    config = parse(CONFIGURATION.format(state_dir=folder))
+    vault = Vault.create(config.key_path)
+    migrate(config.database_url)
+    engine = create_engine(config.database_url)
+    with engine.begin() as connection:
+        ensure_superadmin(connection, vault, "superadmin" * 2)
+        for name, more in (
+            ("200", {"aliases": ("ben",)}),
+            ("201", {"groups": ("sales",), "voicemail": False}),
+            ("202", {}),
+        ):
+            new = NewUser(name=name, pin=name * 2, sip_password=f"secret-{name}", **more)
+            create_user(connection, vault, new)
+        add_schedule(connection, Schedule(0, "Office", (Period(-1, 480, 1020),), group="sales"))
+    engine.dispose()
+    return folder
+
+
+@pytest_twisted.async_yield_fixture
+async def house(state: Path, tmp_path: Path) -> Any:
+    folder = tmp_path / "state"
+    shutil.copytree(state, folder)
+    app = App.build(parse(CONFIGURATION.format(state_dir=folder)), reactor)
+    await app.start()
+    yield House(app, str(folder / "certificate.pem"))
+    await app.stop()
