@@ -178,11 +178,12 @@ def _decided(plan: Plan, rule: Rule, reason: Reason) -> Plan:
 def _stages(user: Situated) -> tuple[Stage, ...]:
     """The stages of contract 9.2: candidates by their q values, the highest first.
 
-    What phones say of q among themselves counts, not how high they say it: the best ones are 1.
+    The first one is that of his phones, even where he has none.  What phones say of q among
+    themselves counts, not how high they say it: the best ones are 1.
     """
-    best = max((q for q, _ in user.own), default=0.0) or 1.0
+    best = max((q for q, _ in user.own), default=0.0)
     candidates: list[tuple[float, Branch]] = [
-        (q / best, Leaf(target, user.timer, own=True)) for q, target in user.own
+        (q / best if best else 1.0, Leaf(target, user.timer, own=True)) for q, target in user.own
     ]
     for q, ring in with_q(user.forwarding.rings, extra=1):
         if user.holds(ring.schedule):
@@ -190,7 +191,9 @@ def _stages(user: Situated) -> tuple[Stage, ...]:
             reason = Reason.NO_ANSWER if delayed else Reason.UNCONDITIONAL
             onward = Onward(ring.number, float(ring.seconds), user.name, reason)
             candidates.append((q, onward))
-    return grouped(candidates)
+    stages = grouped(candidates)
+    # Whoever has no phone is in a situation, too, before the first delayed ring is tried.
+    return stages if any(q == 1.0 for q, _ in candidates) else ((), *stages)
 
 
 def with_q(rings: Sequence[Ring], *, extra: int) -> list[tuple[float, Ring]]:

@@ -112,7 +112,7 @@ class Plan:
     whose: str = ""
     """The user or group that it is the plan of: he is not rung twice at the same time."""
     detours: Mapping[Situation, tuple[Stage, ...]] = attrs.field(factory=dict)
-    """What takes the place of the stages behind the first one, in that situation."""
+    """What takes the place of ``rest``, in that situation."""
     last: Stage = ()
     """Voicemail."""
     limit: float | None = None
@@ -125,11 +125,27 @@ class Plan:
     """Whether a branch that is alone and already plays something outlives its time."""
 
     @property
+    def head(self) -> tuple[Stage, ...]:
+        """The stages up to the last one with a phone of the user's own, or else the first one.
+
+        Behind them it shows in which situation he is.
+        """
+        return self.stages[: self._length_of_head()]
+
+    @property
+    def rest(self) -> tuple[Stage, ...]:
+        """The stages behind ``head``."""
+        return self.stages[self._length_of_head() :]
+
+    def _length_of_head(self) -> int:
+        own = (n for n, stage in enumerate(self.stages, 1) if any(map(_is_own, stage)))
+        return max(own, default=1)
+
+    @property
     def seconds(self) -> float:
         """The longest time that it can take, where the time of its branches is known."""
-        ways = [self.stages[1:], *self.detours.values()]
-        first = _longest(self.stages[:1])
-        whole = first + max(map(_longest, ways))
+        ways = [self.rest, *self.detours.values()]
+        whole = _longest(self.head) + max(map(_longest, ways))
         if self.limit is not None:
             whole = min(whole, self.limit)
         return whole + _longest((self.last,))
@@ -137,8 +153,9 @@ class Plan:
     @property
     def is_cascade(self) -> bool:
         """Whether there is more than one branch, or may be."""
-        branches = sum(map(len, self.stages)) + len(self.last)
-        return branches != 1 or bool(self.detours) or isinstance(next(self.branches()), Onward)
+        branches = list(self.branches())
+        onward = any(isinstance(branch, Onward) for branch in branches)
+        return onward or len(branches) > 1 or bool(self.detours)
 
     @property
     def is_empty(self) -> bool:
@@ -196,6 +213,10 @@ def ring_all(targets: Sequence[Target], identity: Identity, seconds: float) -> D
     """All ``targets`` at the same time."""
     stage = tuple(Leaf(target, seconds) for target in targets)
     return Destination(Plan((stage,)), identity)
+
+
+def _is_own(branch: Branch) -> bool:
+    return isinstance(branch, Leaf) and branch.own
 
 
 def _longest(stages: Sequence[Stage]) -> float:
