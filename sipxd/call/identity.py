@@ -149,11 +149,12 @@ def diversion(diverted: tuple[Diverted, ...], domain: str) -> Header:
 def history_info(diverted: tuple[Diverted, ...], domain: str, to: str) -> Header:
     """Whom the call was for, the first one first, and who is called now (RFC 7044 section 10)."""
     uris = [f"sip:{uri_user(one.by)}@{domain}" for one in diverted] + [to]
-    causes = ["", *(f";cause={_CAUSES[one.reason]}" for one in diverted)]
-    values = (
-        f"<{uri}{cause}>;index={'.'.join('1' * (place + 1))}"
-        for place, (uri, cause) in enumerate(zip(uris, causes, strict=True))
-    )
+    index = "1"
+    values = [f"<{uris[0]}>;index={index}"]
+    for one, uri in zip(diverted, uris[1:], strict=True):
+        # mp: another user than the one who has sent it on, whose index that is.
+        values.append(f"<{uri};cause={_CAUSES[one.reason]}>;index={index}.1;mp={index}")
+        index += ".1"
     return ("History-Info", ", ".join(values))
 
 
