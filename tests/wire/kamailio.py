@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,6 @@ class Seen:
     """A SIP message as Kamailio received it, or as it sent it."""
 
     sent: bool
-    source: str
-    target: str
-    """Both HOST:PORT."""
     text: str
 
     def header(self, name: str) -> str:
@@ -94,11 +92,13 @@ class Kamailio:
         transport: str = "udp",
         voicemail: str = "",
         known_at: str = SIPXD_HOST,
+        watched: bool = False,
     ) -> None:
         """Run it beside the sipxd on this port of 127.0.0.1, which it believes or challenges.
 
         `voicemail`: HOST:PORT of whoever answers for voicemail boxes; `known_at`: where Kamailio
-        thinks that the requests of sipxd come from.
+        thinks that the requests of sipxd come from; `watched`: it keeps every message,
+        for `seen()`. Such a one hangs now and then when it is stopped, for 10 s: do not restart it.
         """
         uri = f"sip:{SIPXD_HOST}:{sipxd_port};transport={transport}"
         defines = [
@@ -116,10 +116,12 @@ class Kamailio:
             *("kamailio", "-f", str(CONFIG), "-DD", "-E", "-m", "32", "-M", "4"),
             *("-Y", str(self._directory / "run"), "-P", str(self._directory / "pid")),
             *(part for define in defines for part in ("-A", define)),
-            # It writes down every message; apart from that it is what the documentation shows.
-            *("--loadmodule=sipdump.so", "--modparam=sipdump:enable:i:1"),
-            f"--modparam=sipdump:folder:s:{self._dump}",
         ]
+        if watched:
+            self._command += [
+                *("--loadmodule=sipdump.so", "--modparam=sipdump:enable:i:1"),
+                f"--modparam=sipdump:folder:s:{self._dump}",
+            ]
         self._run()
 
     def restart(self) -> None:
@@ -155,14 +157,18 @@ class Kamailio:
 
     def seen(self) -> list[Seen]:
         """Every message so far that it received or sent, in order; retransmissions as well."""
-        text = "".join(
-            file.read_text(errors="replace") for file in sorted(self._dump.glob("*.data"))
-        )
-        return [
-            Seen(fields["tag"] == "snd", _place(fields, "src"), _place(fields, "dst"), message)
-            for head, message in _DUMPED.findall(text)
-            for fields in (dict(re.findall(r"^(\w+): (.*)$", head, re.MULTILINE)),)
-        ]
+        mark = f"mark-{next(_marks)}"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(5)
+            asking.sendto(_MARK.format(host=HOST, mark=mark).encode(), (HOST, self.port))
+            asking.recv(65536)
+        # It is written down a little later, but in order.
+        until(lambda: mark in self._dumped(), "Kamailio to write down what it saw")
+        return [Seen(tag == "snd", text) for tag, text in _DUMPED.findall(self._dumped())]
+
+    def _dumped(self) -> str:
+        files = sorted(self._dump.glob("*.data"))
+        return "".join(file.read_text(errors="replace") for file in files)
 
     def stop(self) -> None:
         """End it in order, or anyhow."""
@@ -176,11 +182,15 @@ class Kamailio:
             self._process.wait()
 
 
-_DUMPED = re.compile(r"={20}\n(.*?)~{20}\n(.*?)\|{20}\n", re.DOTALL)
+_DUMPED = re.compile(r"={20}\ntag: (\w+)\n.*?~{20}\n(.*?)\|{20}\n", re.DOTALL)
 
 
-def _place(fields: dict[str, str], side: str) -> str:
-    return f"{fields[side + 'ip']}:{fields[side + 'port']}"
+_marks = itertools.count()
+_MARK = (
+    "OPTIONS sip:{host} SIP/2.0\r\nVia: SIP/2.0/UDP {host};rport;branch=z9hG4bK{mark}\r\n"
+    "From: <sip:{host}>;tag=1\r\nTo: <sip:{host}>\r\nCall-ID: {mark}\r\nCSeq: 1 OPTIONS\r\n"
+    "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+)
 
 
 @attrs.frozen

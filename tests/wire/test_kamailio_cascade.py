@@ -95,6 +95,7 @@ def office(
             transport=transport,
             voicemail=f"127.0.0.1:{voicemail_port}",
             known_at="127.0.0.8" if attitude == "mistaken" else SIPXD_HOST,
+            watched=True,
         )
         yield Cascade(kamailio, daemon, voicemail_port, attitude == "challenging")
     finally:
