@@ -34,7 +34,9 @@ from sipxd.service.accounts import Accounts
 from sipxd.service.admin import AdminSocket
 from sipxd.service.authentication import Authentication
 from sipxd.service.authorizers import Authorizers
+from sipxd.service.call_controller import CallController
 from sipxd.service.call_groups import CallGroups
+from sipxd.service.call_log import CallLog
 from sipxd.service.calls import Calls
 from sipxd.service.commands import make_commands
 from sipxd.service.destinations import Destinations
@@ -143,6 +145,8 @@ class App(MultiService):
     call_groups: CallGroups
     forwardings: Forwardings
     rehearsals: Rehearsals
+    call_log: CallLog
+    call_controller: CallController
     table: LiveCalls
     calls: Calls
     stack: SipStack
@@ -225,6 +229,8 @@ class App(MultiService):
             self.accounts,
             self.tokens,
             self.calls,
+            self.call_log,
+            self.call_controller,
             self.forwardings,
             self.call_groups,
             self.rehearsals,
@@ -274,6 +280,7 @@ class App(MultiService):
             config, self.accounts, self.registrations, plans, self.gateways.is_well
         )
         self.calls = Calls(config, destinations, self.store, self.table, self.timers)
+        self.call_log = CallLog(config.domain, self.calls, self.accounts, self.store, time.time)
         self.rehearsals = Rehearsals(
             config.domain,
             self.accounts,
@@ -285,11 +292,13 @@ class App(MultiService):
         authentication = Authentication(
             config, self.accounts, random=os.urandom, gateway_at=self.gateways.at
         )
+        transfers = Transfers(authentication, self.accounts, destinations, self.table)
+        self.call_controller = CallController(self.calls, transfers, time.time)
         signalling = Signalling(
             authentication,
             self.registrations,
             self.calls,
-            Transfers(authentication, self.accounts, destinations, self.table),
+            transfers,
             self.table,
             random=os.urandom,
         )

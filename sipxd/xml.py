@@ -108,12 +108,13 @@ class Items:
     values: list[Any]
 
 
-def write_xml(root: str, value: Any) -> bytes:
+def write_xml(root: str, value: Any, *, namespace: str = "") -> bytes:
     """``value`` as the document of sipXcom contract 1.6: no declaration, indented by two blanks.
 
     A mapping becomes elements in its order, without those that are None; Items become a list.
+    ``namespace`` is the one that all of it is in.
     """
-    element = etree.Element(root)
+    element = etree.Element(root, {"xmlns": namespace} if namespace else None)
     _fill(element, value)
     written: bytes = etree.tostring(element, encoding="utf-8", pretty_print=True)
     return written

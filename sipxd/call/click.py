@@ -20,9 +20,9 @@ from collections.abc import Callable
 from sipxd.call.call import Phase, unwound
 from sipxd.call.effects import AnswerHeld, Effect, Record, Remember, Ring, Target
 from sipxd.call.phones import Refusal
-from sipxd.call.plan import Destination
+from sipxd.call.plan import Destination, Plan
 from sipxd.call.record import CallState, Cause, ClickFlow, Side
-from sipxd.call.search import RING, BranchState, Exhausted, RingBranch, Search, Won
+from sipxd.call.search import LIMIT, RING, BranchState, Exhausted, RingBranch, Search, Won
 from sipxd.call.search import Outcome as SearchOutcome
 from sipxd.call.transferable import TransferableCall
 from sipxd.sip.leg import Answered, Event, Offered, Refused, Up, Updated
@@ -166,8 +166,22 @@ class ClickToCall(TransferableCall, abc.ABC):
             case _:
                 return []
 
+    def found(self, branch: str, plan: Plan) -> list[Effect]:
+        """The number of a branch of a search leads to ``plan``."""
+        if self.phase is not Phase.ENDED and self._near_search.owns(branch):
+            return self._near_searched(self._near_search.found(branch, plan))
+        return super().found(branch, plan)
+
+    def not_found(self, branch: str, status: int, text: str) -> list[Effect]:
+        """The number of a branch leads nowhere, or may not be called."""
+        if self.phase is not Phase.ENDED and self._near_search.owns(branch):
+            return self._near_searched(self._near_search.not_found(branch, status, text))
+        return super().not_found(branch, status, text)
+
     def timer(self, name: str) -> list[Effect]:
         """A timer of the call ran out."""
+        if name == LIMIT + NEAR and self.phase is not Phase.ENDED:
+            return self._near_searched(self._near_search.out_of_time())
         leg = name.removeprefix(RING)
         if self.phase is not Phase.ENDED and self._near_search.owns(leg):
             return self._near_searched(self._near_search.expired(leg))

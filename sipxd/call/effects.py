@@ -50,6 +50,7 @@ __all__ = [
     "StartTimer",
     "StopTimer",
     "Target",
+    "TransferTold",
     "Withdraw",
     "reason",
 ]
@@ -287,6 +288,15 @@ class NotifyReferral:
 
 
 @attrs.frozen
+class TransferTold:
+    """How the transfer goes that was asked for over an API; ``final``: how it ended."""
+
+    status: int
+    reason: str
+    final: bool
+
+
+@attrs.frozen
 class Record:
     """A step of the call for journal and record: ``kind`` of the event, changed record fields.
 
@@ -329,6 +339,7 @@ Effect = (
     | AcceptReferral
     | RefuseReferral
     | NotifyReferral
+    | TransferTold
     | StartTimer
     | StopTimer
     | Record

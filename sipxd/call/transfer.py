@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from sipxd.call.call import unwound
-from sipxd.call.effects import Effect, NotifyReferral, Release, Ring
+from sipxd.call.effects import Effect, NotifyReferral, Release, Ring, TransferTold
 from sipxd.call.plan import Destination, Plan
 from sipxd.call.record import Cause
 from sipxd.call.search import LIMIT, RING, Exhausted, RingBranch, Search, Won
@@ -56,6 +56,10 @@ class Replacement(Change):
     leg: str = attrs.field(kw_only=True)
     offer: bytes = attrs.field(kw_only=True)
     given_up: bool = False
+
+
+BY_API = ""
+"""The key of a transfer that no referral asked for."""
 
 
 class Transfer(Change):
@@ -136,8 +140,10 @@ class Transfer(Change):
             return []
         return [*unwound(self._search), *map(Release, self._search.legs)]
 
-    def told(self, status: int, reason: str, *, final: bool = False) -> NotifyReferral:
-        """The word to the leaving party."""
+    def told(self, status: int, reason: str, *, final: bool = False) -> Effect:
+        """The word to whoever asked for it."""
+        if self.key == BY_API:
+            return TransferTold(status, reason, final)
         return NotifyReferral(self.leaving, self.key, status, reason, final)
 
     def _searched(self, outcomes: list[SearchOutcome]) -> list[Outcome]:

@@ -41,7 +41,15 @@ from sipxd.call.effects import (
 )
 from sipxd.call.plan import Destination, Plan
 from sipxd.call.record import Cause, Side
-from sipxd.call.transfer import Change, NotReached, Outcome, Reached, Replacement, Transfer
+from sipxd.call.transfer import (
+    BY_API,
+    Change,
+    NotReached,
+    Outcome,
+    Reached,
+    Replacement,
+    Transfer,
+)
 from sipxd.sip.leg import (
     Answered,
     Ended,
@@ -114,6 +122,17 @@ class TransferableCall(Call):
         self._change = Transfer(self.new_leg(), leg, staying, event.key)
         ask = AskReferral(leg, event.key, user, staying, event.refer_to, event.replaces)
         return [AcceptReferral(leg, event.key), ask]
+
+    def let_near_leave(self) -> str | None:
+        """The near party is about to leave: gives who stays, None where that cannot be now.
+
+        `transfer` or `refuse_transfer` follows, with the key ``BY_API``.
+        """
+        staying = self.partner_of(self.near)
+        if staying is not None and self._changes < MAXIMUM_CHANGES:
+            self._change = Transfer(self.new_leg(), self.near, staying, BY_API)
+            return staying
+        return None
 
     def _transfer_of(self, key: str) -> Transfer | None:
         change = self._change

@@ -20,7 +20,7 @@ from sipxd.call.identity import wants_privacy
 from sipxd.call.numbers import Number, clean_number
 from sipxd.call.path import HEADER, Path, extend_path, read_path
 from sipxd.call.phone import PhoneCall
-from sipxd.call.plan import Destination, Plan
+from sipxd.call.plan import Destination, Plan, ring_all
 from sipxd.call.policy import OUTSIDE
 from sipxd.call.record import CallKind, CallRecord, CallState, ClickFlow
 from sipxd.config import Config
@@ -34,7 +34,7 @@ from sipxd.service.live import LiveCalls
 from sipxd.service.plans import ANYTHING, Wish
 from sipxd.service.runner import CallRunner
 from sipxd.sip.flow import Flow
-from sipxd.sip.message import Request
+from sipxd.sip.message import Header, Request
 from sipxd.sip.profiles import auto_answer
 from sipxd.sip.uas import UasLeg
 from sipxd.store import calls as stored
@@ -76,6 +76,14 @@ def _in_time(destination: Destination, request: Request) -> Destination:
     return attrs.evolve(destination, plan=attrs.evolve(plan, limit=limit))
 
 
+def _saying(destination: Destination, headers: tuple[Header, ...]) -> Destination:
+    if not headers:
+        return destination
+    return destination.with_targets(
+        lambda target: attrs.evolve(target, headers=(*target.headers, *headers))
+    )
+
+
 def _answering(own_phones: Destination, domain: str) -> Destination:
     """The user's own phones, asked to answer by themselves: it is he who calls."""
     return own_phones.with_targets(
@@ -83,6 +91,23 @@ def _answering(own_phones: Destination, domain: str) -> Destination:
             target, headers=(*target.headers, *auto_answer(target.user_agent, domain))
         )
     )
+
+
+@attrs.frozen
+class FirstLeg:
+    """What a click-to-call rings first, where that is not the user's own phones as usual."""
+
+    number: Number | None = None
+    """None: his own phones."""
+    follow: bool = False
+    """Whether the forwarding of whoever is reached by ``number`` is followed."""
+    seconds: float | None = None
+    """How long it may ring; None: as configured."""
+    headers: tuple[Header, ...] = ()
+    """What the first INVITE says beyond the usual."""
+
+
+OWN_PHONES = FirstLeg()
 
 
 class Calls:
@@ -115,25 +140,33 @@ class Calls:
     # -- click-to-call -------------------------------------------------------------------------
 
     async def click_to_call(
-        self, user: User, number: str, *, source: str, flow: str | None = None
+        self,
+        user: User,
+        number: str,
+        *,
+        source: str,
+        flow: str | None = None,
+        first: FirstLeg = OWN_PHONES,
+        headers: tuple[Header, ...] = (),
     ) -> CallRecord:
-        """Ring the user's own phones, then ``number``, and bridge the two.
+        """Ring the user's own phones, or ``first``, then ``number``, and bridge the two.
 
         ``source`` is the address that asked, ``flow`` how to do it, None: as the user or the
-        configuration says.  The call is committed when this returns.  While it lives, the same user
-        and number again give the same call.  Raises BadInput, Forbidden, NotFound, TooManyCalls,
-        Overloaded.
+        configuration says; ``headers`` are said to whoever has ``number``.  The call is committed
+        when this returns.  While it lives, the same user and number again give the same call.
+        Raises BadInput, Forbidden, NotFound, TooManyCalls, Overloaded.
         """
         cleaned = clean_number(number)
         usual = user.flow or self._config.call.flow
         chosen = parse_flow(usual if flow is None else flow)
-        key = (user.id, str(cleaned))
+        key = (user.id, f"{first.number or ''}>{cleaned}")
         running = self._table.by_key(key)
         if running is not None:
             return await running.when(lambda record: True)
         path = self._extended((), cleaned)
         destination = self.destinations.find(user, cleaned, path=path)
-        own_phones = self.destinations.own_phones(user, cleaned)
+        destination = _saying(destination, headers)
+        own_phones = self._first_leg(user, cleaned, first)
         if self.is_overloaded():
             raise Overloaded("There is too much to do; try again.", retry_after=5)
         self._check_caps(user)
@@ -152,6 +185,19 @@ class Calls:
         await self._table.begin(live)
         live.runner.start(machine.start)
         return record
+
+    def _first_leg(self, user: User, number: Number, first: FirstLeg) -> Destination:
+        if first.number is None and not first.follow:
+            destination = self.destinations.own_phones(user, number)
+        else:
+            calling = first.number or Number(user.name)
+            destination = self.destinations.first_leg(user, number, calling, follow=first.follow)
+        destination = _saying(destination, first.headers)
+        if first.seconds is None:
+            return destination
+        if not first.follow:
+            return ring_all(destination.targets, destination.identity, first.seconds)
+        return attrs.evolve(destination, plan=attrs.evolve(destination.plan, limit=first.seconds))
 
     def _click(
         self, flow: ClickFlow, own_phones: Destination, destination: Destination, number: Number

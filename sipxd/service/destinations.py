@@ -95,6 +95,22 @@ class Destinations:
         )
         return ring_all(targets, shown, self._seconds)
 
+    def first_leg(
+        self, user: User, number: Number, calling: Number, *, follow: bool
+    ) -> Destination:
+        """Who is rung first in the place of the user's own phones, to call ``number`` then.
+
+        ``follow``: by the forwarding of whoever is reached by ``calling``, too.  Raises Forbidden,
+        NotFound.
+        """
+        path = extend_path((), Number(self.canonical(calling), calling.host), self._domain)
+        wish = Wish(follow=follow, voicemail=False)
+        destination = self.find(user, calling, path=path, wish=wish)
+        shown = identity.own_phone(
+            user.name, number, self._domain, self._config.call.caller_leg_from, through_proxy=False
+        )
+        return attrs.evolve(destination, identity=shown)
+
     def find(
         self,
         user: User,

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from sipxd import __version__, ids, metrics
 from sipxd.call.call import Phase
-from sipxd.call.effects import AskReferral, Seek
+from sipxd.call.effects import AskReferral, Seek, TransferTold
 from sipxd.call.phones import Refusal
 from sipxd.call.record import CallEvent, CallRecord, CallState, CallUnit
 from sipxd.errors import Overloaded
@@ -128,6 +128,7 @@ class LiveCalls:
         self._observers: list[Callable[[CallRecord], None]] = []
         self._resolve: Callable[[CallRunner, AskReferral], None] | None = None
         self._seek: Callable[[CallRunner, Seek], None] | None = None
+        self._transfers: dict[CallRunner, Callable[[TransferTold], None]] = {}
         self._stack: SipStack | None = None
         self._locator: Locator | None = None
 
@@ -306,6 +307,18 @@ class LiveCalls:
         """A phone refers the other party of its call."""
         assert self._resolve is not None
         self._resolve(runner, ask)
+
+    def watch_transfer(self, runner: CallRunner, told: Callable[[TransferTold], None]) -> None:
+        """Have ``told`` hear how the transfer of the call goes that is asked for now."""
+        self._transfers[runner] = told
+
+    def transfer_told(self, runner: CallRunner, told: TransferTold) -> None:
+        """Tell whoever has asked for it over an API how a transfer goes."""
+        watcher = self._transfers.get(runner)
+        if told.final:
+            self._transfers.pop(runner, None)
+        if watcher is not None:
+            watcher(told)
 
     def on_seek(self, seek: Callable[[CallRunner, Seek], None]) -> None:
         """Have ``seek`` find out where the branches of searches lead."""

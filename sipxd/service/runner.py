@@ -253,6 +253,8 @@ class CallRunner:
                     self._around.step(self, kind, changes, now, data)
                 case do.AskReferral():
                     self._around.referred(self, effect)
+                case do.TransferTold():
+                    self._around.transfer_told(self, effect)
                 case do.Seek():
                     self._around.sought(self, effect)
                 case do.ReferHome():

@@ -67,6 +67,10 @@ class Surroundings(Protocol):
         """Find out where a branch leads, and tell the call of ``runner``."""
         ...
 
+    def transfer_told(self, runner: CallRunner, told: do.TransferTold) -> None:
+        """Tell whoever has asked for it over an API how a transfer goes."""
+        ...
+
     def await_return(self, token: str, runner: CallRunner, flow: Flow) -> str:
         """Await the phone behind ``flow`` at the URI that this gives. Raises OSError."""
         ...

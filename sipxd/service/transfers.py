@@ -16,18 +16,21 @@ not replaced (481): what reached us as an early dialog was begun by the other si
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 from twisted.logger import Logger
 
 from sipxd.call.call import Phase
-from sipxd.call.effects import AskReferral, Effect
+from sipxd.call.effects import AskReferral, Effect, TransferTold
 from sipxd.call.numbers import Number, clean_number
 from sipxd.call.path import Loop, turn_path
 from sipxd.call.plan import Destination
 from sipxd.call.policy import OUTSIDE, outsider
+from sipxd.call.transfer import BY_API
 from sipxd.call.transferable import TransferableCall
 from sipxd.directory.user import User
-from sipxd.errors import BadInput, Forbidden, NotFound
+from sipxd.errors import BadInput, Conflict, Forbidden, NotFound
 from sipxd.net.legs import INVITE
 from sipxd.net.stack import ServerHandle
 from sipxd.service.accounts import Accounts
@@ -84,6 +87,31 @@ class Transfers:
                 return
             number = self._number(ask.refer_to)
             self._dial(runner, call, ask, user, number, ask.replaces)
+        except _Refused as error:
+            self._refuse(runner, call, ask, error)
+
+    # -- over an API ---------------------------------------------------------------------------
+
+    def transfer(
+        self, call_id: str, user: User, number: Number, told: Callable[[TransferTold], None]
+    ) -> None:
+        """Connect the called party with ``number`` instead, for ``user``, who leaves.
+
+        ``told`` hears how it goes.  Raises NotFound where there is no such call, Conflict where it
+        is not connected, or is being transferred already.
+        """
+        live = self._table.calls.get(call_id)
+        if live is None:
+            raise NotFound("There is no such call.")
+        runner, call = live.runner, live.runner.machine
+        staying = call.let_near_leave() if isinstance(call, TransferableCall) else None
+        if staying is None:
+            raise Conflict("The call is not connected, or is being transferred already.")
+        assert isinstance(call, TransferableCall)
+        self._table.watch_transfer(runner, told)
+        ask = AskReferral(call.near, BY_API, user.name, staying, str(number), None)
+        try:
+            self._dial(runner, call, ask, user, number, None)
         except _Refused as error:
             self._refuse(runner, call, ask, error)
 

@@ -180,6 +180,51 @@ def page(
     return [_record(row) for row in rows]
 
 
+@attrs.frozen
+class Wanted:
+    """Which ended calls; times in seconds since the epoch, None: no bound."""
+
+    party: tuple[str, ...] = ()
+    """Names and numbers of one user: calls that he made, or that were for him; empty: all calls."""
+    since: float | None = None
+    until: float | None = None
+    caller: str = ""
+    """A part of the caller's name or number; empty: whoever."""
+    callee: str = ""
+
+
+_ORDERS = {
+    "caller": calls.c.user_name,
+    "callee": calls.c.number,
+    "startTime": calls.c.started,
+    "duration": calls.c.ended - sa.func.coalesce(calls.c.bridged, calls.c.ended),
+    "termination": calls.c.cause_code,
+}
+ORDERS = frozenset(_ORDERS)
+"""What ended calls can be ordered by."""
+
+
+def ended(
+    connection: sa.Connection, wanted: Wanted, *, limit: int, offset: int = 0, order: str = ""
+) -> list[CallRecord]:
+    """The calls that are ``wanted``, the newest first, or by ``order`` (one of ``ORDERS``)."""
+    query = sa.select(calls).where(calls.c.ended.is_not(None))
+    if wanted.party:
+        columns = (calls.c.user_name, calls.c.number, calls.c.reached)
+        query = query.where(sa.or_(*(column.in_(wanted.party) for column in columns)))
+    if wanted.since is not None:
+        query = query.where(calls.c.started >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(calls.c.started <= wanted.until)
+    for column, part in ((calls.c.user_name, wanted.caller), (calls.c.number, wanted.callee)):
+        if part:
+            query = query.where(column.contains(part, autoescape=True))
+    if order:
+        query = query.order_by(_ORDERS[order])
+    query = query.order_by(calls.c.started.desc(), calls.c.id.desc())
+    return [_record(row) for row in connection.execute(query.limit(limit).offset(offset))]
+
+
 def unfinished(connection: sa.Connection) -> list[CallRecord]:
     """Calls without an end: what a crash or a loss of power has left, oldest first."""
     query = sa.select(calls).where(calls.c.ended.is_(None)).order_by(calls.c.started, calls.c.id)

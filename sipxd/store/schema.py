@@ -242,6 +242,8 @@ calls = sa.Table(
     sa.Column("reached", sa.Text, nullable=False, server_default=""),
     sa.Index(None, "started", "id"),
     sa.Index(None, "user_name", "started", "id"),
+    sa.Index(None, "number", "started", "id"),
+    sa.Index(None, "reached", "started", "id"),
 )
 # Found at start: what a crash has left open.
 sa.Index(

@@ -168,11 +168,12 @@ class Office:
             now=self.time,
             gateway_at=self.gateways.at,
         )
+        self.transfers = Transfers(authentication, self.accounts, self.destinations, self.table)
         signalling = Signalling(
             authentication,
             self.registrations,
             self.calls,
-            Transfers(authentication, self.accounts, self.destinations, self.table),
+            self.transfers,
             self.table,
             random=self.random.randbytes,
         )

@@ -45,6 +45,14 @@ class Authenticator:
             request.setHeader(b"WWW-Authenticate", self._challenge)
             raise
 
+    async def user_called(self, request: Request, name: str) -> User:
+        """The same where ``name`` is his user name; raises Unauthorized where not (3.20)."""
+        user = await self.user(request)
+        if user.name != name:
+            request.setHeader(b"WWW-Authenticate", self._challenge)
+            raise Unauthorized(f"Log in as {name[:80]!r}: this is his own alone.")
+        return user
+
     async def administrator(self, request: Request) -> User:
         """The same where he is an administrator; raises Forbidden where not."""
         user = await self.user(request)

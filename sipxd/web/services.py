@@ -13,6 +13,9 @@ from sipxd.directory.call_group import CallGroup
 from sipxd.directory.forwarding import Forwarding
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
+from sipxd.service.call_controller import Asked, Course
+from sipxd.service.call_log import Cdr
+from sipxd.store.calls import Wanted
 
 
 class Accounts(Protocol):
@@ -20,6 +23,9 @@ class Accounts(Protocol):
 
     def find(self, name_or_alias: str) -> User | None:
         """The user of that name or alias."""
+
+    def sip_password(self, user: User) -> str:
+        """The password of the user's phones. Raises NotFound when he was deleted."""
 
     async def authenticate(self, name: str, pin: str, source: str) -> User:
         """The user, or Unauthorized, or TooManyGuesses; ``source`` is the client's IP address."""
@@ -50,6 +56,39 @@ class Calls(Protocol):
         self, *, user: str | None, before: str | None, limit: int
     ) -> list[CallRecord]:
         """Records older than the call ``before``, newest first; ``None``: of all users."""
+
+
+class CallLog(Protocol):
+    """The calls under way, and those that have ended."""
+
+    def active(self, user: User | None = None) -> list[Cdr]:
+        """The calls under way of ``user`` (None: of everybody), the newest first."""
+
+    async def ended(
+        self,
+        user: User | None,
+        wanted: Wanted,
+        *,
+        limit: int,
+        offset: int = 0,
+        order: str = "",
+    ) -> list[Cdr]:
+        """The calls of ``user`` (None: of everybody) that have ended, the newest first."""
+
+
+class CallController(Protocol):
+    """Calls of two parties, and how they go."""
+
+    async def start(
+        self, agent: User, calling: str, called: str, asked: Asked, *, source: str
+    ) -> None:
+        """Ring ``calling``, then ``called``, for ``agent``. Raises Conflict, Forbidden, ..."""
+
+    def transfer(self, agent: User, calling: str, called: str, target: str) -> None:
+        """Connect ``called`` with ``target``. Raises BadInput, NotFound, Conflict."""
+
+    def course(self, agent: User, calling: str, called: str) -> Course | None:
+        """How the call goes, or went; None: nothing is known of it."""
 
 
 class Forwardings(Protocol):
@@ -202,6 +241,8 @@ class Services:
     accounts: Accounts
     tokens: Tokens
     calls: Calls
+    call_log: CallLog
+    call_controller: CallController
     forwardings: Forwardings
     call_groups: CallGroups
     rehearsals: Rehearsals

@@ -34,7 +34,9 @@ from sipxd.web import cors, problems
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
 from sipxd.web.rest.call import add_call_routes
+from sipxd.web.rest.call_controller import add_call_controller_routes
 from sipxd.web.rest.callfwd import add_callfwd_routes
+from sipxd.web.rest.diagnose import add_cdr_routes, add_diagnose_routes
 from sipxd.web.rest.forward import add_forward_routes
 from sipxd.web.services import Services
 from sipxd.web.v1.calls import add_calls_routes
@@ -45,6 +47,7 @@ from sipxd.web.v1.schedules import add_schedules_routes
 from sipxd.web.v1.tokens import add_tokens_routes
 
 METHODS = frozenset(method.value.encode("ascii") for method in HTTPMethod)
+REDIRECT = "/sipxconfig/rest/my/redirect"
 PRIVATE = [b"sipxconfig", b"rest", b"private"]
 MY = [b"sipxconfig", b"rest", b"my"]
 BODY_IN_MEMORY = 65_536
@@ -238,6 +241,9 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     app.url_map.redirect_defaults = False
     authenticator = Authenticator(accounts, services.tokens, config.realm_or_domain)
     add_call_routes(app, authenticator, calls)
+    add_diagnose_routes(app, authenticator, accounts, services.call_log)
+    add_cdr_routes(app, authenticator, services.call_log, REDIRECT)
+    add_call_controller_routes(app, authenticator, services.call_controller, REDIRECT)
     add_forward_routes(app, authenticator, forwardings)
     add_callfwd_routes(app, authenticator, forwardings)
     add_calls_routes(app, authenticator, accounts, calls)

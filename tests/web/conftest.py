@@ -31,6 +31,8 @@ from sipxd.errors import (
     Unauthorized,
 )
 from sipxd.service.accounts import NewUser, create_user, ensure_superadmin
+from sipxd.service.call_controller import CallController
+from sipxd.service.call_log import CallLog
 from sipxd.service.calls import parse_flow
 from sipxd.service.vault import Vault
 from sipxd.store.engine import create_engine, migrate
@@ -277,6 +279,8 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
         accounts,
         MemoryTokens(accounts),
         calls,
+        CallLog("example.org", office.calls, office.accounts, office.store, office.time),
+        CallController(office.calls, office.transfers, office.time),
         office.forwardings,
         office.call_groups,
         office.rehearsals,

@@ -25,6 +25,9 @@ def upgrade() -> None:
     op.drop_column("users", "voicemail")
     op.create_index("ix_users_private_key", "users", ["private_key"], unique=True)
     op.create_index("ix_users_branch_id", "users", ["branch_id"])
+    for column in ("number", "reached"):
+        columns = [column, "started", "id"]
+        op.create_index(f"ix_calls_{'_'.join(columns)}", "calls", columns)
     _make_administration()
     _make_data_of_users()
     _make_phonebooks()
