@@ -13,7 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import attrs
 from load import CALLEES, HOST, SIPXD, Crowd, Daemon, free_port, separate
@@ -65,7 +64,7 @@ def caller(domain: str, talk: int) -> str:
         text = f"{head}Content-Length: [len]\n\n{body}"
         return f"<send {attributes}><![CDATA[\n{text}\n]]></send>"
 
-    return f"""<?xml version="1.0"?><scenario name="{escape("caller")}">
+    return f"""<?xml version="1.0"?><scenario name="caller">
 {send("INVITE", 1, 'retrans="500" start_rtd="1"', sdp(30_000) + chr(10))}
 <recv response="100" optional="true"/>
 <recv response="503" optional="true" rtd="1" next="refused">
