@@ -148,11 +148,14 @@ class CallController:
         if course is None or course.forgotten is not None:
             raise NotFound("There is no call between these two.")
 
+        begun = len(course.lines)
+
         def told(news: TransferTold) -> None:
             self._note(course, "NOTIFY", news.status, news.reason)
 
         self._transfers.transfer(course.record.id, agent, number, told)
-        self._note(course, "REFER", 202)
+        # Told only now that it was begun, but before whatever has been heard of it already.
+        course.lines.insert(begun, Line(self._now(), "REFER", _status(202)))
 
     def course(self, agent: User, calling: str, called: str) -> Course | None:
         """How the call goes, or went; None: nothing is known of it."""
