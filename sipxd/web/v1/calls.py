@@ -15,7 +15,7 @@ from twisted.web.server import Request
 
 from sipxd.call.record import CallRecord
 from sipxd.directory.user import User
-from sipxd.errors import BadInput, Forbidden, NotFound
+from sipxd.errors import Forbidden, NotFound
 from sipxd.web.auth import Authenticator, address, shield
 from sipxd.web.negotiate import (
     empty_answer,
@@ -25,11 +25,9 @@ from sipxd.web.negotiate import (
     require_json_accepted,
 )
 from sipxd.web.services import Accounts, Calls
+from sipxd.web.v1.paging import read_cursor, read_limit
 from sipxd.web.v1.values import timestamp
 
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 200
-_LIMIT = re.compile(r"[0-9]{1,3}", re.ASCII)
 _CALL_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -51,8 +49,8 @@ def add_calls_routes(
     async def get_calls(request: Request) -> bytes:
         asking = await authenticator.user(request)
         require_json_accepted(request)
-        limit = _limit(request)
-        before = _cursor(request)
+        limit = read_limit(request)
+        before = read_cursor(request, _CALL_ID)
         owner = _owner_asked_for(request, asking)
         records = await calls.history(user=owner, before=before, limit=limit + 1)
         shown = records[:limit]
@@ -129,22 +127,6 @@ def call_document(record: CallRecord) -> dict[str, Any]:
         "ringing": record.ringing,
         "reached": record.reached or None,
     }
-
-
-def _limit(request: Request) -> int:
-    text = parameter(request, "limit")
-    if text is None:
-        return DEFAULT_LIMIT
-    if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= MAX_LIMIT:
-        raise BadInput(f"limit is a number from 1 to {MAX_LIMIT}.", field="limit")
-    return int(text)
-
-
-def _cursor(request: Request) -> str | None:
-    text = parameter(request, "cursor")
-    if text is not None and not _CALL_ID.fullmatch(text):
-        raise BadInput("cursor is the value of next in an earlier answer.", field="cursor")
-    return text
 
 
 def _owner_asked_for(request: Request, asking: User) -> str | None:

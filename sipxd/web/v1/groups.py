@@ -23,7 +23,8 @@ from sipxd.web.negotiate import (
     require_json_accepted,
 )
 from sipxd.web.services import CallGroups
-from sipxd.web.v1.values import RingKind, Seconds, Text, read_id
+from sipxd.web.v1.paging import read_cursor, read_limit
+from sipxd.web.v1.values import ID, RingKind, Seconds, Text, read_id
 
 PATH = "/v1/groups"
 
@@ -59,8 +60,14 @@ def add_groups_routes(app: Klein, authenticator: Authenticator, groups: CallGrou
     @app.route(PATH, methods=["GET"])
     async def get_groups(request: Request) -> bytes:
         await admit(request)
-        documents = [group_document(group) for group in groups.all()]
-        return json_answer(request, 200, {"groups": documents})
+        limit = read_limit(request)
+        after = int(read_cursor(request, ID) or 0)
+        # By id, so that no page loses one whose extension is changed meanwhile.
+        found = sorted((each for each in groups.all() if each.id > after), key=lambda each: each.id)
+        shown = found[:limit]
+        next_cursor = str(shown[-1].id) if len(found) > limit else None
+        documents = [group_document(group) for group in shown]
+        return json_answer(request, 200, {"groups": documents, "next": next_cursor})
 
     @app.route(PATH, methods=["POST"])
     async def post_group(request: Request) -> bytes:

@@ -19,7 +19,8 @@ Id = Annotated[int, Meta(ge=1, le=2**53)]
 Time = Annotated[datetime, Meta(tz=True)]
 """RFC 3339 with an offset."""
 
-_ID = re.compile(r"[0-9]{1,15}", re.ASCII)
+ID = re.compile(r"[0-9]{1,15}", re.ASCII)
+"""Of everything but calls."""
 _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -59,6 +60,6 @@ def seconds_of(time: datetime | None, field: str) -> float | None:
 
 def read_id(text: str, what: str) -> int:
     """The id in a path; raises NotFound where it is none."""
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         raise NotFound(f"There is no {what} with this id.")
     return int(text)
