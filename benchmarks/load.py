@@ -16,7 +16,7 @@ import ssl
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import attrs
@@ -110,10 +110,20 @@ class Crowd:
 class Run(Sipp):
     """One SIPp that counts, and writes no messages down."""
 
-    def __init__(self, directory: Path, does: str, port: int, calls: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        does: str,
+        port: int,
+        calls: int,
+        peer: str = "",
+        options: Iterable[str] = (),
+    ) -> None:
         super().__init__(
-            directory, does, port=port, calls=calls,
-            options=("-message_file", os.devnull, "-trace_stat", "-stf", "stat", "-fd", "1"),
+            directory, does, port=port, calls=calls, peer=peer,
+            options=(
+                "-message_file", os.devnull, "-trace_stat", "-stf", "stat", "-fd", "1", *options,
+            ),
         )  # fmt: skip
         wait_until_bound(port, self)
 
@@ -192,6 +202,14 @@ def put(path: str, authorization: str) -> bytes:
         f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\n"
         "Content-Length: 0\r\n\r\n"
     ).encode()
+
+
+def forward(daemon: Daemon, user: str, target: str, rings: int) -> None:
+    """Let the calls of a user go on to ``target`` after his phone has rung for ``rings`` s."""
+    ring = {"number": target, "seconds": 60, "type": "if-no-response"}
+    document = {"timer": rings, "rings": [ring], "rules": []}
+    stored = daemon.client(user).ask("PUT", "/v1/users/me/forwarding", document)
+    assert stored.status == 200, (stored.status, stored.body)
 
 
 class Office:
