@@ -51,6 +51,8 @@ class Phase(enum.Enum):
 
 
 HUNG_UP = reason(200, "Hung up")
+GIVEN_UP = reason(487, "Hung up")
+"""Before an answer: phones take 200 in a CANCEL for an answer elsewhere, and show no missed call."""
 FAR = "far-"
 """What the names of the legs of the destination begin with."""
 
@@ -243,8 +245,9 @@ class Call(abc.ABC):
         """Release every leg and say why."""
         if self.phase is Phase.ENDED:
             return []
+        hung_up = HUNG_UP if self.phase is Phase.BRIDGED else GIVEN_UP
         self.phase = Phase.ENDED
-        headers = HUNG_UP if cause.code == 200 else reason(cause.code, cause.sentence)
+        headers = hung_up if cause.code == 200 else reason(cause.code, cause.sentence)
         out = unwound(self._search)
         out += [Release(leg, headers) for leg in self._everybody()]
         out += [Respond(*origin, Relayed(key, 480)) for key, origin in self._relayed.items()]
