@@ -55,7 +55,7 @@ from sipxd.service.transfers import Transfers
 from sipxd.service.vault import Vault
 from sipxd.store.store import Store
 from sipxd.web.services import Services
-from sipxd.web.site import build_metrics_site, build_site
+from sipxd.web.site import build_controller_site, build_metrics_site, build_site
 from sipxd.web.tls import load_context, load_sip_tls
 
 _log = Logger()
@@ -242,6 +242,11 @@ class App(MultiService):
             self.web_ports.append(self._listen(address, factory, "[web] listen"))
             bound: Any = self.web_ports[-1].getHost()
             _log.info("HTTPS on {address}", address=attrs.evolve(address, port=bound.port))
+        controller = build_controller_site(services, reactor=reactor)
+        for address in config.web.callcontroller_addresses:
+            factory = TLSMemoryBIOFactory(context, False, controller)
+            self.web_ports.append(self._listen(address, factory, "[web] callcontroller_listen"))
+            _log.info("HTTPS for the call controller on {address}", address=address)
         if config.web.metrics_address is not None:
             self._start_metrics(config.web.metrics_address)
         self._opened.append(self.calls.close)

@@ -79,12 +79,18 @@ class Web:
     certificate: str = ""
     private_key: str = ""
     metrics_listen: str = attrs.field(default="127.0.0.1:9464", validator=check_metrics_listen)
+    callcontroller_listen: tuple[str, ...] = attrs.field(default=(), validator=each(parse_listen))
     cors_origins: tuple[str, ...] = attrs.field(default=(), validator=each(origin))
 
     @property
     def addresses(self) -> tuple[ListenAddress, ...]:
         """``listen``, parsed."""
         return tuple(parse_listen(entry) for entry in self.listen)
+
+    @property
+    def callcontroller_addresses(self) -> tuple[ListenAddress, ...]:
+        """``callcontroller_listen``, parsed."""
+        return tuple(parse_listen(entry) for entry in self.callcontroller_listen)
 
     @property
     def metrics_address(self) -> ListenAddress | None:

@@ -52,7 +52,7 @@ class Phase(enum.Enum):
 
 HUNG_UP = reason(200, "Hung up")
 GIVEN_UP = reason(487, "Hung up")
-"""Before an answer: phones take 200 in a CANCEL for an answer elsewhere, and show no missed call."""
+"""Before an answer: 200 in a CANCEL is taken for an answer elsewhere, and no call is missed."""
 FAR = "far-"
 """What the names of the legs of the destination begin with."""
 

@@ -38,7 +38,7 @@ from sipxd.web.rest.call_controller import add_call_controller_routes
 from sipxd.web.rest.callfwd import add_callfwd_routes
 from sipxd.web.rest.diagnose import add_cdr_routes, add_diagnose_routes
 from sipxd.web.rest.forward import add_forward_routes
-from sipxd.web.services import Services
+from sipxd.web.services import Configured, Services
 from sipxd.web.v1.calls import add_calls_routes
 from sipxd.web.v1.forwarding import add_forwarding_routes
 from sipxd.web.v1.groups import add_groups_routes
@@ -253,7 +253,30 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_tokens_routes(app, authenticator, services.tokens)
     add_groups_routes(app, authenticator, services.call_groups)
     _add_public_routes(app, services.ready)
+    return _site(app, config, reactor)
+
+
+def build_controller_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
+    """The site with the call controller and the call log alone, as sipXcom has it on 6667."""
+    app = _new_app()
+    realm = services.config.realm_or_domain
+    authenticator = Authenticator(services.accounts, services.tokens, realm)
+    add_cdr_routes(app, authenticator, services.call_log, "")
+    add_call_controller_routes(app, authenticator, services.call_controller, "")
+    return _site(app, services.config, reactor)
+
+
+def _new_app() -> Klein:
+    app = Klein()
+    app.url_map.converters["text"] = TextConverter
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
     app.handle_errors(Exception)(_on_error)  # type: ignore[arg-type]
+    return app
+
+
+def _site(app: Klein, config: Configured, reactor: IReactorTime) -> LimitedSite:
     return LimitedSite(
         app.resource(),
         reactor,

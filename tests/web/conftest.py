@@ -320,6 +320,7 @@ domain = "example.org"
 state_dir = "{state_dir}"
 [web]
 listen = ["127.0.0.1:0"]
+callcontroller_listen = ["127.0.0.1:0"]
 metrics_listen = ""
 [sip]
 listen = ["udp:127.0.0.1:0"]
