@@ -157,6 +157,10 @@ class Plan:
         onward = any(isinstance(branch, Onward) for branch in branches)
         return onward or len(branches) > 1 or bool(self.detours)
 
+    def is_longer_than(self, seconds: float) -> bool:
+        """Whether a branch before ``last`` may ring longer than that."""
+        return any((branch.seconds or 0.0) > seconds for stage in self.stages for branch in stage)
+
     @property
     def is_empty(self) -> bool:
         """Whether there is nobody to ring, whatever happens."""

@@ -147,9 +147,10 @@ class Search:
     def start(self) -> list[Outcome]:
         """Ring the first stage."""
         out: list[Outcome] = []
-        if self._plan.limit is not None and self._plan.is_cascade:
+        limit = self._plan.limit
+        if limit is not None and (self._plan.is_cascade or self._plan.is_longer_than(limit)):
             self._limited = True
-            out.append(StartTimer(LIMIT + self._prefix, self._plan.limit))
+            out.append(StartTimer(LIMIT + self._prefix, limit))
         return out + self._enter(self._root)
 
     def found(self, name: str, plan: Plan) -> list[Outcome]:

@@ -266,6 +266,13 @@ def test_one_phone_alone_needs_no_time_for_all_together() -> None:
     assert timers(Search(plan(limit=180.0), "").start()) == []
 
 
+def test_one_phone_that_would_ring_longer_than_all_together_may_is_cut_short() -> None:
+    search = Search(plan([own("desk", 999)], limit=180.0), "")
+    assert timers(search.start()) == ["+limit: 180", "+1 999"]
+    out = search.out_of_time()
+    assert (steps(out), timers(out)) == (["drop 1", "408"], ["-1"])
+
+
 def test_when_the_time_for_all_together_is_over_only_voicemail_is_left() -> None:
     search = started(
         [own("desk"), phone("mobile")], [phone("home")], last=(phone("box"),), limit=15.0
