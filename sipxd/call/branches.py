@@ -42,6 +42,7 @@ class Node:
     """The plan that runs inside it."""
     timed: bool = False
     """Its timer runs."""
+    rang: bool = False
     early_media: bool = False
 
 

@@ -145,9 +145,8 @@ class Call(abc.ABC):
 
     def _candidate_event(self, leg: str, event: Event) -> list[Effect]:
         match event:
-            case Progress():
-                if event.sdp is not None:
-                    self._search.early_media(leg)
+            case Progress(_, said):
+                self._search.progress(leg, plays=said is not None)
                 return self._far_progress(leg, event)
             case Refused(status, text, _, contacts):
                 return self._searched(self._search.refused(leg, status, text, contacts))

@@ -169,9 +169,11 @@ class Search:
             return []
         return self._refuse(node, status, reason)
 
-    def early_media(self, name: str) -> None:
-        """The branch plays something before anybody has answered."""
-        self._nodes[name].early_media = True
+    def progress(self, name: str, *, plays: bool) -> None:
+        """The branch has a phone that rings; ``plays``: there is something to be heard, too."""
+        node = self._nodes[name]
+        node.rang = True
+        node.early_media = node.early_media or plays
 
     def answered(self, name: str) -> list[Outcome]:
         """``name`` answered. Also after its end: that answer is dropped."""
@@ -302,7 +304,7 @@ class Search:
 
     def _refuse(self, node: Node, status: int, reason: str) -> list[Outcome]:
         redirected = node.state is BranchState.SEARCHING
-        node.level.failed(node, status, reason, reached=redirected)
+        node.level.failed(node, status, reason, reached=redirected or node.rang)
         self._turn(node, BranchState.REFUSED)
         return [*self._quiet(node), *self._after(node.level)]
 

@@ -110,8 +110,7 @@ class Transfer(Change):
         assert search is not None
         match event:
             case Progress(status, sdp):
-                if sdp is not None:
-                    search.early_media(leg)
+                search.progress(leg, plays=sdp is not None)
                 if status <= self._told:
                     return []
                 self._told = status

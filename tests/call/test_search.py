@@ -303,13 +303,13 @@ def test_time_that_runs_out_while_voicemail_rings_does_not_end_voicemail() -> No
 
 def test_a_branch_that_plays_something_is_given_up_at_its_time_all_the_same() -> None:
     search = started([phone("trunk")])
-    search.early_media("1")
+    search.progress("1", plays=True)
     assert steps(search.expired("1")) == ["drop 1", "408"]
 
 
 def test_where_so_configured_a_branch_that_is_alone_and_plays_something_outlives_its_time() -> None:
     search = started([phone("trunk")], [phone("home")], early_media_extends=True)
-    search.early_media("1")
+    search.progress("1", plays=True)
     assert search.expired("1") == []
     assert search.state("1") is BranchState.RINGING
     out = search.answered("1")
@@ -321,13 +321,13 @@ def test_a_branch_that_is_silent_or_not_alone_does_not_outlive_its_time(silent: 
     beside = [] if silent else [phone("mobile")]
     search = started([phone("trunk"), *beside], early_media_extends=True)
     if not silent:
-        search.early_media("1")
+        search.progress("1", plays=True)
     assert steps(search.expired("1"))[:1] == ["drop 1"]
 
 
 def test_a_branch_that_has_become_alone_and_plays_something_outlives_its_time() -> None:
     search = started([phone("trunk"), phone("mobile")], early_media_extends=True)
-    search.early_media("1")
+    search.progress("1", plays=True)
     search.refused("2", 486, "Busy")
     assert search.expired("1") == []
     assert steps(search.refused("1", 487, "Given up")) == ["486"]

@@ -89,7 +89,7 @@ class Storm:
                 contacts = [(1.0, "sip:a@x"), (0.5, "sip:b@x")]
                 self.note(search.refused(self.end_leg(pick), 302, "there", contacts))
             case "plays" if self.rung:
-                search.early_media(chosen(self.rung, pick))
+                search.progress(chosen(self.rung, pick), plays=True)
             case "found" if self.sought:
                 name = chosen(self.sought, pick)
                 self.whose.setdefault(name, what.whose)

@@ -312,7 +312,7 @@ def test_contacts_beside_a_response_that_is_no_redirection_mean_nothing() -> Non
 
 def test_what_a_phone_plays_before_it_redirects_does_not_extend_the_time_behind_it() -> None:
     search = started([own("desk")], early_media_extends=True)
-    search.early_media("1")
+    search.progress("1", plays=True)
     search.refused("1", 302, "Moved", [(1.0, "sip:a@x")])
     search.found("1.1", plan([phone("a", None)]))
     assert steps(search.expired("1")) == ["drop 1.1.1", "408"]

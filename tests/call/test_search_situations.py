@@ -52,6 +52,13 @@ def test_the_fate_of_the_own_phones_decides_where_the_call_goes(
     assert steps(out)[-1] == f"seek {len(ends) + 1} {leads_to}"
 
 
+@pytest.mark.parametrize(("status", "leads_to"), [(480, "late"), (408, "late"), (486, "busy")])
+def test_a_phone_that_has_rung_was_there(status: int, leads_to: str) -> None:
+    search = started([own("a")], [phone("next")], detours=DETOURS)
+    search.progress("1", plays=False)
+    assert steps(search.refused("1", status, "No")) == [f"seek 2 {leads_to}"]
+
+
 def test_a_situation_without_a_detour_goes_on_with_the_sequence() -> None:
     detours = {Situation.BUSY: DETOURS[Situation.BUSY]}
     search = started([own("a")], [phone("next")], detours=detours)
