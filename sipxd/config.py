@@ -41,6 +41,7 @@ from sipxd.config_values import (
     origin,
     parse_listen,
     parse_sip_listen,
+    plugin,
 )
 from sipxd.directory.gateway import Gateway
 from sipxd.directory.route import Route
@@ -80,6 +81,7 @@ class Web:
     private_key: str = ""
     metrics_listen: str = attrs.field(default="127.0.0.1:9464", validator=check_metrics_listen)
     callcontroller_listen: tuple[str, ...] = attrs.field(default=(), validator=each(parse_listen))
+    plugins: tuple[str, ...] = attrs.field(default=(), validator=each(plugin))
     cors_origins: tuple[str, ...] = attrs.field(default=(), validator=each(origin))
 
     @property

@@ -18,6 +18,7 @@ SIP_URI = re.compile(r"sips?:[!-~]{1,250}")
 ORIGIN = re.compile(
     r"https?://[a-z0-9.-]{1,253}(?::[0-9]{1,5})?|https?://\[[0-9a-f:]+\](?::[0-9]{1,5})?"
 )
+PLUGIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 EMERGENCY_NUMBER = re.compile(r"[0-9*#]{1,32}")
 DIAL_PREFIX = re.compile(r"\+[0-9*#]{0,31}|[0-9*#]{1,32}")
 
@@ -177,6 +178,13 @@ def check_voicemail_uri(_: object, attribute: attrs.Attribute[str], value: str) 
     check_sip_uri(_, attribute, value.replace("{user}", "user"))
     if value.replace("{user}", "").count("{"):
         raise ValueError(f"{attribute.name} knows {{user}} only between braces, not {value!r}")
+
+
+def plugin(text: str) -> str:
+    """The name of a plug-in. Raises ValueError."""
+    if not PLUGIN.fullmatch(text):
+        raise ValueError(f"a plug-in has a name such as lunch, not {text[:80]!r}")
+    return text
 
 
 def origin(text: str) -> str:

@@ -33,6 +33,7 @@ from sipxd import metrics
 from sipxd.web import cors, problems
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
+from sipxd.web.plugin import Resources
 from sipxd.web.rest.call import add_call_routes
 from sipxd.web.rest.call_controller import add_call_controller_routes
 from sipxd.web.rest.callfwd import add_callfwd_routes
@@ -234,11 +235,7 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     """The site that is served over TLS."""
     config, accounts, calls = services.config, services.accounts, services.calls
     forwardings = services.forwardings
-    app = Router()
-    app.url_map.converters["text"] = TextConverter
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
-    app.url_map.redirect_defaults = False
+    app = _new_app()
     authenticator = Authenticator(accounts, services.tokens, config.realm_or_domain)
     add_call_routes(app, authenticator, calls)
     add_diagnose_routes(app, authenticator, accounts, services.call_log)
@@ -253,6 +250,7 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_tokens_routes(app, authenticator, services.tokens)
     add_groups_routes(app, authenticator, services.call_groups)
     _add_public_routes(app, services.ready)
+    Resources(app, authenticator, services).load(config.web.plugins)
     return _site(app, config, reactor)
 
 
@@ -266,8 +264,8 @@ def build_controller_site(services: Services, *, reactor: IReactorTime) -> Limit
     return _site(app, services.config, reactor)
 
 
-def _new_app() -> Klein:
-    app = Klein()
+def _new_app() -> Router:
+    app = Router()
     app.url_map.converters["text"] = TextConverter
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
