@@ -109,11 +109,10 @@ def render(request: Request, failure: Failure) -> bytes:
         number = secrets.token_hex(8)
         if not isinstance(error, (CancelledError, asyncio.CancelledError)):
             log.failure("request failed, told to the client as {number}", failure, number=number)
-        body = problem(
-            status,
-            "An internal error; the log of the daemon has it under the id given here.",
-            id=number,
-        )
+        detail = "An internal error; the log of the daemon has it under the id given here."
+        # What clients of sipXcom look for (contract 1.8.3).
+        sipxcom = {"error": detail} if request.path.startswith(b"/sipxconfig/") else {}
+        body = problem(status, detail, id=number, **sipxcom)
     return answer(request, status, body, PROBLEM_JSON)
 
 

@@ -324,6 +324,8 @@ async def test_a_defect_is_logged_with_an_id_and_the_client_sees_the_id_only(doo
     [event] = errors
     assert event["number"] == answer.json["id"]
     assert "a secret in a defect" in event["log_failure"].getErrorMessage()
+    again = await door.request("PUT", "/sipxconfig/rest/call/500")
+    assert (again.json["error"], again.json["type"]) == (again.json["detail"], "about:blank")
 
 
 @ensure
