@@ -48,8 +48,7 @@ def add_callfwd_routes(app: Klein, authenticator: Authenticator, forwardings: Fo
     def told(user: User, forwarding: Forwarding) -> bytes:
         timer = forwardings.default_timer if forwarding.timer is None else forwarding.timer
         rings = [ring_document(ring) | {"scheduleId": ring.schedule} for ring in forwarding.rings]
-        with_voicemail = forwardings.has_voicemail(user)
-        return encode_json({"rings": rings, "withVM": with_voicemail, "expiration": timer})
+        return encode_json({"rings": rings, "withVM": user.voicemail, "expiration": timer})
 
     @app.route(SEQUENCE, methods=["GET"])
     async def get_callfwd(request: Request) -> bytes:

@@ -47,7 +47,7 @@ def add_forward_routes(app: Klein, authenticator: Authenticator, forwardings: Fo
         document = {
             "rings": Items("ring", [ring_document(ring) for ring in forwarding.rings]),
             "expiration": timer,
-            "withVoicemail": forwardings.has_voicemail(user),
+            "withVoicemail": user.voicemail,  # the permission, wherever the boxes are (3.2)
         }
         return write_document(form, ROOT, document)
 
