@@ -185,7 +185,7 @@ class App(MultiService):
         vault = Vault.open(config.key_path)
         self.store = Store.open(config.database_url, reactor, config.limits.store_queue)
         self._opened.append(self.store.close)
-        self.accounts = await Accounts.load(self.store, vault, reactor)
+        self.accounts = await Accounts.load(self.store, vault, reactor, config.digest_realm)
         self._opened.append(self.accounts.close)
         self.tokens = Tokens(self.store, self.accounts)
         await self.tokens.load()

@@ -80,6 +80,7 @@ class Web:
     certificate: str = ""
     private_key: str = ""
     metrics_listen: str = attrs.field(default="127.0.0.1:9464", validator=check_metrics_listen)
+    digest: bool = False
     callcontroller_listen: tuple[str, ...] = attrs.field(default=(), validator=each(parse_listen))
     plugins: tuple[str, ...] = attrs.field(default=(), validator=each(plugin))
     cors_origins: tuple[str, ...] = attrs.field(default=(), validator=each(origin))
@@ -253,6 +254,11 @@ class Config:
     def sip_ca_path(self) -> Path | None:
         """The PEM file of those whose certificates are believed; None: the system's own."""
         return self.state_dir / self.sip.ca if self.sip.ca else None
+
+    @property
+    def digest_realm(self) -> str:
+        """The realm of HTTP Digest; empty: it is switched off."""
+        return self.realm_or_domain if self.web.digest else ""
 
     @property
     def realm_or_domain(self) -> str:

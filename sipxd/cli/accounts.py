@@ -33,42 +33,44 @@ def carry_out(config: Config, command: str, arguments: dict[str, Any]) -> Any:
     engine = create_engine(config.database_url)
     try:
         with engine.begin() as connection:
-            return _IN_DATABASE[command](connection, vault, arguments)
+            return _IN_DATABASE[command](connection, vault, arguments, config.digest_realm)
     finally:
         engine.dispose()
 
 
-def _add(connection: sa.Connection, vault: Vault, arguments: dict[str, Any]) -> Any:
-    return created(*accounts.create_user(connection, vault, decode(NewUser, arguments)))
+def _add(connection: sa.Connection, vault: Vault, arguments: dict[str, Any], realm: str) -> Any:
+    return created(*accounts.create_user(connection, vault, decode(NewUser, arguments), realm))
 
 
-def _list(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+def _list(connection: sa.Connection, _: Vault, arguments: dict[str, Any], realm: str) -> Any:
     return plain(accounts.list_users(connection))
 
 
-def _show(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+def _show(connection: sa.Connection, _: Vault, arguments: dict[str, Any], realm: str) -> Any:
     return plain(accounts.find_user(connection, decode(Named, arguments).name))
 
 
-def _set(connection: sa.Connection, vault: Vault, arguments: dict[str, Any]) -> Any:
+def _set(connection: sa.Connection, vault: Vault, arguments: dict[str, Any], realm: str) -> Any:
     asked = decode(Changed, arguments)
-    return plain(accounts.change_user(connection, vault, asked.name, asked.change))
+    return plain(accounts.change_user(connection, vault, asked.name, asked.change, realm))
 
 
-def _delete(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+def _delete(connection: sa.Connection, _: Vault, arguments: dict[str, Any], realm: str) -> Any:
     return plain(accounts.delete_user(connection, decode(Named, arguments).name))
 
 
-def _list_phones(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+def _list_phones(connection: sa.Connection, _: Vault, arguments: dict[str, Any], realm: str) -> Any:
     decode(Nothing, arguments)
     return plain(sorted(phones.every(connection), key=lambda each: each.user_agent))
 
 
-def _clear_phones(connection: sa.Connection, _: Vault, arguments: dict[str, Any]) -> Any:
+def _clear_phones(
+    connection: sa.Connection, _: Vault, arguments: dict[str, Any], realm: str
+) -> Any:
     return phones.clear(connection, decode(Forgotten, arguments).user_agent)
 
 
-_IN_DATABASE: dict[str, Callable[[sa.Connection, Vault, dict[str, Any]], Any]] = {
+_IN_DATABASE: dict[str, Callable[[sa.Connection, Vault, dict[str, Any], str], Any]] = {
     "user.add": _add,
     "user.list": _list,
     "user.show": _show,

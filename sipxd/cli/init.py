@@ -136,7 +136,7 @@ def _make_database(config: Config, admin_password: str | None) -> None:
             vault = Vault.create(config.key_path)
             _say("key file", config.key_path, "exists, kept" if had_key else "made; back it up")
             existed = users.by_name(connection, SUPERADMIN) is not None
-            generated = ensure_superadmin(connection, vault, admin_password)
+            generated = ensure_superadmin(connection, vault, admin_password, config.digest_realm)
     finally:
         engine.dispose()
     if existed:

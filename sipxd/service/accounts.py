@@ -19,7 +19,9 @@ from sipxd.directory.permission import ADMIN, VOICEMAIL
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound, Unauthorized
 from sipxd.service.logins import WRONG, Logins
-from sipxd.service.vault import MAX_SECRET, Vault, generate_password, generate_pin, hash_pin
+from sipxd.service.vault import HA1, MAX_SECRET, Vault, generate_password, generate_pin, hash_pin
+from sipxd.sip import digest
+from sipxd.sip.digest import Algorithm
 from sipxd.store import call_groups, permissions, users
 from sipxd.store.store import Store
 from sipxd.store.users import StoredUser
@@ -192,20 +194,29 @@ class Generated:
 
 
 def create_user(
-    connection: sa.Connection, vault: Vault, new_user: NewUser
+    connection: sa.Connection, vault: Vault, new_user: NewUser, digest_realm: str = ""
 ) -> tuple[User, Generated]:
-    """Make a user. Raises Conflict when a name is taken. Hashes the PIN: takes about 25 ms."""
-    stored, generated = _prepare(vault, new_user)
+    """Make a user. Raises Conflict when a name is taken. Hashes the PIN: takes about 25 ms.
+
+    ``digest_realm`` is that of HTTP Digest; empty: it is switched off, here as below.
+    """
+    stored, generated = _prepare(vault, new_user, digest_realm)
     return users.add(connection, stored), generated
 
 
-def change_user(connection: sa.Connection, vault: Vault, name: str, change: UserChange) -> User:
+def change_user(
+    connection: sa.Connection,
+    vault: Vault,
+    name: str,
+    change: UserChange,
+    digest_realm: str = "",
+) -> User:
     """Change the user with this name or alias. Raises NotFound, BadInput, Conflict, Forbidden.
 
     Under a new name he keeps his places in hunt groups.  Numbers that others have set stay as they
     are: a number is not a person.
     """
-    return _apply(connection, vault, name, change, _hashed(change)).user
+    return _apply(connection, vault, name, change, _hashed(change), digest_realm).user
 
 
 def delete_user(connection: sa.Connection, name: str) -> User:
@@ -231,7 +242,9 @@ def find_user(connection: sa.Connection, name: str) -> User:
     return _existing(connection, name).user
 
 
-def ensure_superadmin(connection: sa.Connection, vault: Vault, pin: str | None) -> str | None:
+def ensure_superadmin(
+    connection: sa.Connection, vault: Vault, pin: str | None, digest_realm: str = ""
+) -> str | None:
     """Make superadmin where he is missing; the generated PIN, or None where none was generated.
 
     An existing superadmin keeps his PIN, whatever ``pin`` says.
@@ -243,6 +256,7 @@ def ensure_superadmin(connection: sa.Connection, vault: Vault, pin: str | None) 
         connection,
         vault,
         NewUser(name=SUPERADMIN, last_name="Administrator", admin=True, pin=chosen),
+        digest_realm,
     )
     return chosen if pin is None else None
 
@@ -275,7 +289,7 @@ def _existing(connection: sa.Connection, name: str) -> StoredUser:
     return stored
 
 
-def _prepare(vault: Vault, new: NewUser) -> tuple[StoredUser, Generated]:
+def _prepare(vault: Vault, new: NewUser, digest_realm: str = "") -> tuple[StoredUser, Generated]:
     """The row of a new user. Hashes: takes about 25 ms."""
     pin = generate_pin() if new.pin is None else new.pin
     sip_password = generate_password() if new.sip_password is None else new.sip_password
@@ -295,7 +309,13 @@ def _prepare(vault: Vault, new: NewUser) -> tuple[StoredUser, Generated]:
     generated = Generated(
         pin if new.pin is None else None, sip_password if new.sip_password is None else None
     )
-    return StoredUser(user, hash_pin(pin), vault.seal(sip_password)), generated
+    ha1 = _ha1(vault, new.name, digest_realm, pin)
+    return StoredUser(user, hash_pin(pin), vault.seal(sip_password), ha1), generated
+
+
+def _ha1(vault: Vault, name: str, realm: str, pin: str) -> bytes | None:
+    """What HTTP Digest is checked with, sealed; None where that is switched off."""
+    return vault.seal(digest.ha1(Algorithm.MD5, name, realm, pin), HA1) if realm else None
 
 
 def _hashed(change: UserChange) -> str | None:
@@ -307,7 +327,12 @@ def _hashed(change: UserChange) -> str | None:
 
 
 def _apply(
-    connection: sa.Connection, vault: Vault, name: str, change: UserChange, pin_hash: str | None
+    connection: sa.Connection,
+    vault: Vault,
+    name: str,
+    change: UserChange,
+    pin_hash: str | None,
+    digest_realm: str,
 ) -> StoredUser:
     old = _existing(connection, name)
     user = old.user
@@ -329,9 +354,11 @@ def _apply(
         denied=_denied(user, change),
     )
     sealed = old.sip_password if change.sip_password is None else vault.seal(change.sip_password)
-    stored = StoredUser(
-        new.ruled_by(permissions.rules(connection)), pin_hash or old.pin_hash, sealed
-    )
+    ha1 = old.ha1 if new.name == user.name else None  # the name is part of it
+    if change.pin is not None:
+        ha1 = _ha1(vault, new.name, digest_realm, change.pin)
+    ruled = new.ruled_by(permissions.rules(connection))
+    stored = StoredUser(ruled, pin_hash or old.pin_hash, sealed, ha1)
     users.update(connection, stored)
     if new.name != user.name:
         call_groups.rename_member(connection, user.name, new.name)
@@ -346,12 +373,14 @@ class _Account:
     user: User
     pin_hash: str
     sip_password: str
+    ha1: str | None
 
 
 class Accounts:
     """Every account in memory, and the log-ins. Made by ``load``."""
 
-    def __init__(self, store: Store, vault: Vault, reactor: Any) -> None:
+    def __init__(self, store: Store, vault: Vault, reactor: Any, digest_realm: str = "") -> None:
+        self._digest_realm = digest_realm
         self._store = store
         self._vault = vault
         self._accounts: dict[int, _Account] = {}
@@ -360,9 +389,14 @@ class Accounts:
         self._observers: list[Callable[[User, User | None], None]] = []
 
     @classmethod
-    async def load(cls, store: Store, vault: Vault, reactor: Any) -> Accounts:
-        """Read all accounts. Raises ConfigError where the key file is not the database's."""
-        accounts = cls(store, vault, reactor)
+    async def load(
+        cls, store: Store, vault: Vault, reactor: Any, digest_realm: str = ""
+    ) -> Accounts:
+        """Read all accounts. Raises ConfigError where the key file is not the database's.
+
+        ``digest_realm`` is that of HTTP Digest; empty: it is switched off.
+        """
+        accounts = cls(store, vault, reactor, digest_realm)
         try:
             for stored in await store.read("accounts.load", users.every):
                 accounts._keep(stored)
@@ -407,7 +441,8 @@ class Accounts:
 
     async def add(self, request: NewUser) -> tuple[User, Generated]:
         """Make a user; he can be called when this returns. Raises Conflict, Overloaded."""
-        stored, generated = await self._logins.hash(lambda: _prepare(self._vault, request))
+        realm = self._digest_realm
+        stored, generated = await self._logins.hash(lambda: _prepare(self._vault, request, realm))
         user = await self._store.write("user.add", lambda connection: users.add(connection, stored))
         self._keep(attrs.evolve(stored, user=user))
         return user, generated
@@ -419,7 +454,9 @@ class Accounts:
             pin_hash = await self._logins.hash(lambda: _hashed(change))
         stored = await self._store.write(
             "user.change",
-            lambda connection: _apply(connection, self._vault, name, change, pin_hash),
+            lambda connection: _apply(
+                connection, self._vault, name, change, pin_hash, self._digest_realm
+            ),
         )
         before = self._forget(stored.user.id)
         self._keep(stored)
@@ -440,7 +477,9 @@ class Accounts:
                 observer(before, after)
 
     def _keep(self, stored: StoredUser) -> None:
-        account = _Account(stored.user, stored.pin_hash, self._vault.unseal(stored.sip_password))
+        ha1 = None if stored.ha1 is None else self._vault.unseal(stored.ha1, HA1)
+        password = self._vault.unseal(stored.sip_password)
+        account = _Account(stored.user, stored.pin_hash, password, ha1)
         self._accounts[stored.user.id] = account
         for name in (stored.user.name, *stored.user.aliases):
             self._by_name[name] = account
@@ -470,3 +509,17 @@ class Accounts:
         if now is None or not now.user.enabled or now.pin_hash != pin_hash:
             raise Unauthorized(WRONG)
         return now.user
+
+    def ha1(self, name: str) -> str | None:
+        """What HTTP Digest is checked with, of the user with this very name; None: it cannot be."""
+        account = self._by_name.get(name)
+        usable = account is not None and account.user.enabled and account.user.name == name
+        return account.ha1 if account is not None and usable else None
+
+    async def judge(self, name: str, right: bool, source: str) -> User:
+        """The user of that name, whose credentials were ``right``. Raises as ``authenticate``."""
+        await self._logins.judge(name, right, source)
+        account = self._by_name.get(name)
+        if account is None or not account.user.enabled:
+            raise Unauthorized(WRONG)
+        return account.user

@@ -93,6 +93,19 @@ class Logins:
                 await cast("Deferred[None]", deferLater(self._reactor, delay))
             raise Unauthorized(WRONG)
 
+    async def judge(self, name: str, right: bool, source: str) -> None:
+        """Return where credentials that others have looked at were right; raises as ``check``."""
+        name, now = name[:MAX_COUNTED_NAME], self._time.seconds()
+        self._guard.check(name, source, now)
+        if right:
+            self._guard.succeeded(name, source)
+            return
+        metrics.logins_failed.inc()
+        delay = self._guard.failed(name, source, now)
+        if delay:
+            await cast("Deferred[None]", deferLater(self._reactor, delay))
+        raise Unauthorized(WRONG)
+
     async def _verify(
         self, name: str, pin_hash: str | None, pin: str, proof: bytes, source: str
     ) -> float | None:

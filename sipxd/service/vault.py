@@ -2,7 +2,8 @@
 
 The SIP password must be recoverable, because a PBX may challenge with a realm and an algorithm of
 its own (design section 4); its key lies in a file apart from the database.  A PIN is only ever
-compared, so that only its hash is kept.
+compared, so that only its hash is kept; where HTTP Digest is switched on, what that is checked with
+is sealed beside it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ KEY_LENGTH = 32
 NONCE_LENGTH = 12
 PURPOSE = b"sipxd sip-password 1"
 """Bound to every sealed password, so that nothing else can be passed off as one."""
+HA1 = b"sipxd http-digest 1"
+"""The same for what HTTP Digest is checked with."""
 
 MAX_SECRET = 128
 """Most characters of a PIN or a SIP password."""
@@ -76,15 +79,15 @@ class Vault:
             raise ConfigError(f"the key file {path} cannot be made: {error.strerror}") from None
         return cls.open(path)
 
-    def seal(self, password: str) -> bytes:
-        """``password``, encrypted; the same one never gives the same bytes twice."""
+    def seal(self, secret: str, purpose: bytes = PURPOSE) -> bytes:
+        """``secret``, encrypted; the same one never gives the same bytes twice."""
         nonce = os.urandom(NONCE_LENGTH)
-        return nonce + self._cipher.encrypt(nonce, password.encode(), PURPOSE)
+        return nonce + self._cipher.encrypt(nonce, secret.encode(), purpose)
 
-    def unseal(self, sealed: bytes) -> str:
+    def unseal(self, sealed: bytes, purpose: bytes = PURPOSE) -> str:
         """What was sealed. Raises ConfigError where the key is not the one that sealed it."""
         try:
-            clear = self._cipher.decrypt(sealed[:NONCE_LENGTH], sealed[NONCE_LENGTH:], PURPOSE)
+            clear = self._cipher.decrypt(sealed[:NONCE_LENGTH], sealed[NONCE_LENGTH:], purpose)
         except (InvalidTag, ValueError):
             raise ConfigError(
                 "the key file does not belong to this database; restore both from the same backup"

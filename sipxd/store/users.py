@@ -26,6 +26,8 @@ class StoredUser:
     user: User
     pin_hash: str = attrs.field(repr=False)
     sip_password: bytes = attrs.field(repr=False)
+    ha1: bytes | None = attrs.field(default=None, repr=False)
+    """What HTTP Digest is checked with, sealed; None: it cannot be used."""
 
 
 def add(connection: sa.Connection, new: StoredUser) -> User:
@@ -85,6 +87,7 @@ def _row(stored: StoredUser) -> dict[str, Any]:
         "sip_password": stored.sip_password,
         "flow": user.flow,
         "branch_id": user.branch,
+        "ha1": stored.ha1,
     }
 
 
@@ -146,6 +149,7 @@ def _load(connection: sa.Connection, user_id: int | None) -> list[StoredUser]:
             ).ruled_by(rules),
             pin_hash=row.pin_hash,
             sip_password=row.sip_password,
+            ha1=row.ha1,
         )
         for row in connection.execute(select_users)
     ]

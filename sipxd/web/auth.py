@@ -20,6 +20,7 @@ from twisted.web.server import Request
 from sipxd.directory.permission import ADMIN, PROMPTS
 from sipxd.directory.user import User
 from sipxd.errors import Forbidden, SipxdError, Unauthorized
+from sipxd.web.digest import DigestLogins, Stale
 from sipxd.web.services import Accounts, Tokens
 
 log = Logger()
@@ -30,26 +31,43 @@ MAX_HEADER = 1024
 
 
 class Authenticator:
-    """Finds the user of a request; ``realm`` is what the challenge shows."""
+    """Finds the user of a request; ``realm`` is what the challenge shows.
 
-    def __init__(self, accounts: Accounts, tokens: Tokens, realm: str) -> None:
+    Without ``digest`` HTTP Digest is switched off.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        tokens: Tokens,
+        realm: str,
+        digest: DigestLogins | None = None,
+    ) -> None:
         self._accounts = accounts
         self._tokens = tokens
-        self._challenge = f'Basic realm="{realm}", charset="UTF-8"'.encode()
+        self._digest = digest
+        self._basic = f'Basic realm="{realm}", charset="UTF-8"'.encode()
 
     async def user(self, request: Request) -> User:
         """The user who sent the request; raises Unauthorized or TooManyGuesses."""
         try:
             return await self._user(request)
-        except Unauthorized:
-            request.setHeader(b"WWW-Authenticate", self._challenge)
+        except Unauthorized as error:
+            self._challenge(request, stale=isinstance(error, Stale))
             raise
+
+    def _challenge(self, request: Request, *, stale: bool = False) -> None:
+        """Ask for credentials; Digest comes first, so that clients that know it take it."""
+        ways = [self._basic]
+        if self._digest is not None:
+            ways.insert(0, self._digest.challenge(address(request), stale=stale))
+        request.responseHeaders.setRawHeaders(b"WWW-Authenticate", ways)
 
     async def user_called(self, request: Request, name: str) -> User:
         """The same where ``name`` is his user name; raises Unauthorized where not (3.20)."""
         user = await self.user(request)
         if user.name != name:
-            request.setHeader(b"WWW-Authenticate", self._challenge)
+            self._challenge(request)
             raise Unauthorized(f"Log in as {name[:80]!r}: this is his own alone.")
         return user
 
@@ -78,6 +96,10 @@ class Authenticator:
         )
         if scheme == b"bearer":
             return self._tokens.user_of(credentials.decode("latin-1"))
+        if scheme == b"digest":
+            if self._digest is None:
+                raise Unauthorized("HTTP Digest is switched off here; use Basic.")
+            return await shield(self._digest.user(request, credentials, address(request)))
         name, pin = read_basic(credentials)
         return await shield(self._accounts.authenticate(name, pin, address(request)))
 
@@ -87,7 +109,7 @@ def read_authorization(headers: Sequence[bytes] | None) -> tuple[bytes, bytes]:
     if not headers:
         raise Unauthorized("Give a user name and the PIN with HTTP Basic authentication.")
     scheme, _, credentials = headers[0].partition(b" ")
-    known = scheme.lower() in (b"basic", b"bearer")
+    known = scheme.lower() in (b"basic", b"bearer", b"digest")
     if len(headers) > 1 or len(credentials) > MAX_HEADER or not known:
         raise Unauthorized("Give one Authorization header with the scheme Basic or Bearer.")
     return scheme.lower(), credentials.strip()

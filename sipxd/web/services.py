@@ -27,6 +27,12 @@ class Accounts(Protocol):
     def sip_password(self, user: User) -> str:
         """The password of the user's phones. Raises NotFound when he was deleted."""
 
+    def ha1(self, name: str) -> str | None:
+        """What HTTP Digest is checked with, of the user with this very name."""
+
+    async def judge(self, name: str, right: bool, source: str) -> User:
+        """The user of that name, whose credentials were ``right``. Raises as ``authenticate``."""
+
     async def authenticate(self, name: str, pin: str, source: str) -> User:
         """The user, or Unauthorized, or TooManyGuesses; ``source`` is the client's IP address."""
 

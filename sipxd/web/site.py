@@ -10,7 +10,9 @@ refused here, and Klein is not shown the Host header: nothing that we answer dep
 
 from __future__ import annotations
 
+import os
 import tempfile
+import time
 from collections.abc import Callable, Collection
 from http import HTTPMethod
 from importlib import resources
@@ -33,6 +35,7 @@ from sipxd import metrics
 from sipxd.web import cors, problems
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
+from sipxd.web.digest import DigestLogins
 from sipxd.web.plugin import Resources
 from sipxd.web.rest.call import add_call_routes
 from sipxd.web.rest.call_controller import add_call_controller_routes
@@ -235,8 +238,7 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     """The site that is served over TLS."""
     config, accounts, calls = services.config, services.accounts, services.calls
     forwardings = services.forwardings
-    app = _new_app()
-    authenticator = Authenticator(accounts, services.tokens, config.realm_or_domain)
+    app, authenticator = _new_app(), _authenticator(services)
     add_call_routes(app, authenticator, calls)
     add_diagnose_routes(app, authenticator, accounts, services.call_log)
     add_cdr_routes(app, authenticator, services.call_log, REDIRECT)
@@ -256,12 +258,18 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
 
 def build_controller_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     """The site with the call controller and the call log alone, as sipXcom has it on 6667."""
-    app = _new_app()
-    realm = services.config.realm_or_domain
-    authenticator = Authenticator(services.accounts, services.tokens, realm)
+    app, authenticator = _new_app(), _authenticator(services)
     add_cdr_routes(app, authenticator, services.call_log, "")
     add_call_controller_routes(app, authenticator, services.call_controller, "")
     return _site(app, services.config, reactor)
+
+
+def _authenticator(services: Services) -> Authenticator:
+    realm = services.config.realm_or_domain
+    digest = None
+    if services.config.web.digest:
+        digest = DigestLogins(services.accounts, realm, os.urandom(32), time.time)
+    return Authenticator(services.accounts, services.tokens, realm, digest)
 
 
 def _new_app() -> Router:
