@@ -15,6 +15,7 @@ sys.path.extend(map(str, (Path(__file__).parent, Path(__file__).parent.parent / 
 
 from baresip import Baresip
 from daemon import Client, Daemon, until
+from forwarding import House, Site, build
 from linphone import Linphone
 from roles import RING_TIMEOUT, TRUSTED, Pair
 from sipp import Phone
@@ -142,3 +143,18 @@ def make_phones(
     yield make
     for client in clients:
         client.hang_up_all()
+
+
+@pytest.fixture(scope="session")
+def site(make_daemon: Callable[..., Daemon]) -> Site:
+    """The daemon whose users forward their calls, and where everything around it is."""
+    return build(make_daemon)
+
+
+@pytest.fixture
+def house(site: Site, tmp_path: Path) -> Iterator[House]:
+    """The users and phones of one test; afterwards no call is left."""
+    house = House(site, tmp_path)
+    yield house
+    house.stop()
+    house.nothing_is_left()
