@@ -15,7 +15,8 @@ from sipxd.call.numbers import clean_number
 from sipxd.call.record import CallRecord, CallState
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Conflict, NotFound, Overloaded
-from sipxd.service.calls import Calls, FirstLeg
+from sipxd.service.calls import Calls
+from sipxd.service.near_side import FirstLeg
 from sipxd.service.transfers import Transfers
 from sipxd.sip.message import Header, reason_phrase
 

@@ -20,7 +20,7 @@ from sipxd.call.identity import wants_privacy
 from sipxd.call.numbers import Number, clean_number
 from sipxd.call.path import HEADER, Path, extend_path, read_path
 from sipxd.call.phone import PhoneCall
-from sipxd.call.plan import Destination, Plan, ring_all
+from sipxd.call.plan import Destination, Plan
 from sipxd.call.policy import OUTSIDE
 from sipxd.call.record import CallKind, CallRecord, CallState, ClickFlow
 from sipxd.config import Config
@@ -31,11 +31,11 @@ from sipxd.net.stack import ServerHandle
 from sipxd.net.timers import TimerQueue
 from sipxd.service.destinations import Destinations
 from sipxd.service.live import LiveCalls
+from sipxd.service.near_side import OWN_PHONES, FirstLeg, answering, near_side, saying
 from sipxd.service.plans import ANYTHING, Wish
 from sipxd.service.runner import CallRunner
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Header, Request
-from sipxd.sip.profiles import auto_answer
 from sipxd.sip.uas import UasLeg
 from sipxd.store import calls as stored
 from sipxd.store.store import Store
@@ -74,40 +74,6 @@ def _in_time(destination: Destination, request: Request) -> Destination:
     seconds = max(1.0, float(text))
     limit = seconds if plan.limit is None else min(plan.limit, seconds)
     return attrs.evolve(destination, plan=attrs.evolve(plan, limit=limit))
-
-
-def _saying(destination: Destination, headers: tuple[Header, ...]) -> Destination:
-    if not headers:
-        return destination
-    return destination.with_targets(
-        lambda target: attrs.evolve(target, headers=(*target.headers, *headers))
-    )
-
-
-def _answering(own_phones: Destination, domain: str) -> Destination:
-    """The user's own phones, asked to answer by themselves: it is he who calls."""
-    return own_phones.with_targets(
-        lambda target: attrs.evolve(
-            target, headers=(*target.headers, *auto_answer(target.user_agent, domain))
-        )
-    )
-
-
-@attrs.frozen
-class FirstLeg:
-    """What a click-to-call rings first, where that is not the user's own phones as usual."""
-
-    number: Number | None = None
-    """None: his own phones."""
-    follow: bool = False
-    """Whether the forwarding of whoever is reached by ``number`` is followed."""
-    seconds: float | None = None
-    """How long it may ring; None: as configured."""
-    headers: tuple[Header, ...] = ()
-    """What the first INVITE says beyond the usual."""
-
-
-OWN_PHONES = FirstLeg()
 
 
 class Calls:
@@ -165,8 +131,8 @@ class Calls:
             return await running.when(lambda record: True)
         path = self._extended((), cleaned)
         destination = self.destinations.find(user, cleaned, path=path)
-        destination = _saying(destination, headers)
-        own_phones = self._first_leg(user, cleaned, first)
+        destination = saying(destination, headers)
+        own_phones = near_side(self.destinations, user, cleaned, first)
         if self.is_overloaded():
             raise Overloaded("There is too much to do; try again.", retry_after=5)
         self._check_caps(user)
@@ -186,25 +152,12 @@ class Calls:
         live.runner.start(machine.start)
         return record
 
-    def _first_leg(self, user: User, number: Number, first: FirstLeg) -> Destination:
-        if first.number is None and not first.follow:
-            destination = self.destinations.own_phones(user, number)
-        else:
-            calling = first.number or Number(user.name)
-            destination = self.destinations.first_leg(user, number, calling, follow=first.follow)
-        destination = _saying(destination, first.headers)
-        if first.seconds is None:
-            return destination
-        if not first.follow:
-            return ring_all(destination.targets, destination.identity, first.seconds)
-        return attrs.evolve(destination, plan=attrs.evolve(destination.plan, limit=first.seconds))
-
     def _click(
         self, flow: ClickFlow, own_phones: Destination, destination: Destination, number: Number
     ) -> ClickToCall:
         """The machine of a click-to-call."""
         registrar = self._config.sip.registrar
-        devices = _answering(own_phones, self._config.domain)
+        devices = answering(own_phones, self._config.domain)
         options: dict[str, Any] = {
             "refuses": self._table.phones.refuses,
             "ringback": self.ringback,
