@@ -193,11 +193,15 @@ class House:
 
     # -- calls -------------------------------------------------------------------------------------
 
-    def outsider(self, by: Phone, number: str, called: str, *steps: str) -> Sipp:
-        """A caller from outside, ``number``, calls; his INVITE comes from the part ``by``."""
+    def outsider(self, by: Phone, number: str, called: str, *steps: str, flags: str = "") -> Sipp:
+        """A caller from outside, ``number``, calls; his INVITE comes from the part ``by``.
+
+        ``flags``: what the Request-URI says beside the number.
+        """
         domain = self.daemon.domain
         begin = call_unasked(number, "pstn.test", called, sdp(by.media))
         begin = begin.replace(f"sip:{called}@pstn.test", f"sip:{called}@{domain}")
+        begin = begin.replace(f"@{domain} SIP/2.0", f"@{domain}{flags} SIP/2.0")
         return by.start(begin, *steps, request_uri=f"{called}@{domain}")
 
     def finish(self, timeout: float = 15) -> None:
