@@ -85,17 +85,26 @@ def receive(
 ) -> str:
     """Wait for a request. `optional`: the next one awaited may come instead; `goto`: a label to go
     on at; `within`: milliseconds in which it has to come, else go on at the label `otherwise`."""
-    limit = f' timeout="{within}"' if within else ""
-    limit += f' ontimeout="{otherwise}"' if otherwise else ""
-    return _recv(f'request="{method}"{limit}', actions, optional, goto)
+    return _recv(f'request="{method}"{_limit(within, otherwise)}', actions, optional, goto)
 
 
 def expect(
-    code: int, *actions: str, optional: bool = False, goto: str | None = None, auth: bool = False
+    code: int,
+    *actions: str,
+    optional: bool = False,
+    goto: str | None = None,
+    auth: bool = False,
+    within: int = 0,
+    otherwise: str | None = None,
 ) -> str:
-    """Wait for a response to the last request sent."""
+    """Wait for a response to the last request sent. `within` and `otherwise` as in ``receive``."""
     more = ' auth="true"' if auth else ""
-    return _recv(f'response="{code}"{more}', actions, optional, goto)
+    return _recv(f'response="{code}"{more}{_limit(within, otherwise)}', actions, optional, goto)
+
+
+def _limit(within: int, otherwise: str | None) -> str:
+    limit = f' timeout="{within}"' if within else ""
+    return limit + (f' ontimeout="{otherwise}"' if otherwise else "")
 
 
 def _recv(what: str, actions: Iterable[str], optional: bool, goto: str | None) -> str:
