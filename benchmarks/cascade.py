@@ -97,7 +97,7 @@ class House:
         before = self.cpu()
         callers = Run(
             directory, caller(self.daemon.domain), free_port(), calls, peer=self.daemon.sip_address,
-            options=("-inf", "calls.csv", "-r", str(rate), "-l", "100000"),
+            options=("-inf", "calls.csv", "-r", str(rate), "-l", "10000"),
         )  # fmt: skip
         end = time.monotonic() + SECONDS + RINGS + 10
         completed = [run.completed(max(0.1, end - time.monotonic())) for run in (callers, *runs)]

@@ -25,11 +25,10 @@ WARM_UP = 200
 TARGET = 40.0
 
 
-def stored(path: Path) -> tuple[int, int]:
-    """Calls that are bridged, and the bytes of JSON (or of text columns) that describe them."""
+def stored(path: Path, state: str) -> tuple[int, int]:
+    """Calls in that state, and the bytes of JSON (or of text columns) that describe them."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        cursor = database.execute("SELECT * FROM calls WHERE state = 'bridged'")
-        rows = cursor.fetchall()
+        rows = database.execute("SELECT * FROM calls WHERE state = ?", (state,)).fetchall()
         size = sum(len(str(value)) for row in rows for value in row)
         size += database.execute("SELECT coalesce(sum(length(data)), 0) FROM dialogs").fetchone()[0]
     return len(rows), size
@@ -57,7 +56,7 @@ def main() -> None:
             end = time.monotonic() + 20
             while bridged < CALLS and time.monotonic() < end:
                 time.sleep(0.5)
-                bridged, described = stored(daemon.state_dir / "sipxd.sqlite")
+                bridged, described = stored(daemon.state_dir / "sipxd.sqlite", "bridged")
             grown = daemon.rss() - before
             for run in runs:
                 run.stop()
