@@ -120,3 +120,27 @@ def test_the_server_is_stopped_and_every_call_is_hung_up() -> None:
     assert call.ended and not bob.live_calls
     assert alice.call("201") and office.run(2) is None
     assert alice.calls[-1].status == 503
+
+
+def test_a_caller_who_waits_long_is_told_every_minute_that_it_still_rings() -> None:
+    office, alice, _ = two_phones(
+        Behaviour(answer_after=150.0), settings="[call]\nring_timeout = 170\n"
+    )
+
+    def told() -> int:
+        return sum(
+            packet.data.startswith(b"SIP/2.0 180 ")
+            and packet.destination.startswith("198.51.100.1:")
+            for packet in office.network.log
+        )
+
+    call = alice.call("201")
+    office.run(59)
+    assert told() == 1
+    office.run(62)
+    assert told() == 3
+    office.run(40)
+    assert call.up and told() == 3
+    call.hang_up()
+    office.run(80)
+    assert told() == 3 and office.left_over() == {}
