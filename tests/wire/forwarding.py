@@ -112,13 +112,14 @@ class House:
         self._phones: list[Phone] = []
         self._clients: dict[str, Client] = {}
         self.trunk, self.plain, self.voicemail, self.peer = (
-            self._part(name, host, site.ports[host])
+            self.part(name, host, site.ports[host])
             for name, host in (
                 ("trunk", TRUNK), ("plain", PLAIN), ("voicemail", VOICEMAIL), ("peer", PEER),
             )
         )  # fmt: skip
 
-    def _part(self, name: str, host: str, port: int) -> Phone:
+    def part(self, name: str, host: str, port: int) -> Phone:
+        """Somebody at another address."""
         part = Phone(self._directory, self.daemon, name, host)
         part.port = port
         self._phones.append(part)
