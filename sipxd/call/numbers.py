@@ -13,6 +13,7 @@ import re
 import attrs
 
 from sipxd.errors import BadInput
+from sipxd.sip.uri import UriError, is_address, parse_uri
 
 MAX_DIGITS = 32
 MAX_USER = 64
@@ -60,6 +61,21 @@ def clean_number(text: str) -> Number:
         return Number(user)
     _check_host(host)
     return Number(user, host.lower())
+
+
+def read_number(text: str, domain: str) -> Number:
+    """The number that a user has stored, or the SIP or tel URI of a redirection. Raises BadInput.
+
+    An IP address in a URI stands for ``domain``, ours: phones that know no domain write one there.
+    """
+    if ":" not in text:
+        return clean_number(text)
+    try:
+        uri = parse_uri(text)
+    except UriError as error:
+        raise _bad(f"That is no address: {error}.") from None
+    ours = uri.scheme == "tel" or uri.host == domain or is_address(uri.host)
+    return clean_number(uri.user_text if ours else f"{uri.user_text}@{uri.host}")
 
 
 def uri_user(user: str) -> str:

@@ -46,7 +46,8 @@ class Passage:
     caller: User
     """Who is shown as calling."""
     payer: str = ""
-    """The user for whose account the present branch is rung; empty: a caller from outside."""
+    """The user for whose account the present branch is rung; empty: that of a caller from outside,
+    or of a hunt group."""
     private: bool = False
     path: Path = ()
     """The numbers that the call has come through, the present one last."""

@@ -10,7 +10,7 @@ import attrs
 from sipxd.call import identity
 from sipxd.call.effects import Target
 from sipxd.call.identity import Caller, Shown
-from sipxd.call.numbers import Number, clean_number, uri_user
+from sipxd.call.numbers import Number, clean_number, read_number, uri_user
 from sipxd.call.path import Loop, Path, extend_path
 from sipxd.call.plan import (
     Destination,
@@ -23,7 +23,7 @@ from sipxd.call.plan import (
     Reason,
     ring_all,
 )
-from sipxd.call.policy import DialPolicy, house
+from sipxd.call.policy import HOUSE, OUTSIDE, DialPolicy, house
 from sipxd.call.routing import Attempt, find_way
 from sipxd.config import Config
 from sipxd.directory.gateway import Gateway
@@ -33,7 +33,7 @@ from sipxd.service.accounts import Accounts
 from sipxd.service.authorizers import gateway_account, user_account
 from sipxd.service.plans import ANYTHING, Plans, Wish
 from sipxd.service.registrations import Registrations
-from sipxd.sip.uri import UriError, is_address, parse_uri
+from sipxd.sip.uri import parse_uri
 
 OWN_PHONES = ";sipx-userforward=false"
 """Tells a PBX that a number means the phones of its user, and not whatever he forwards to."""
@@ -134,9 +134,8 @@ class Destinations:
         (seconds since the epoch), None: now.  Raises Forbidden, NotFound.
         """
         sent_on = (Diverted(user.name, Reason.UNKNOWN),) if caller is not None else ()
-        passage = Passage(
-            caller or user, user.name, private, path, sent_on, self._now() if at is None else at
-        )
+        when = self._now() if at is None else at
+        passage = Passage(caller or user, _account(user), private, path, sent_on, when)
         plan = self._lead(user, number, passage, wish, from_phone=from_phone)
         if plan.is_empty and plan.refusal[0] == 404:
             raise NotFound(f"No phone of {number} is registered.", field="number")
@@ -148,7 +147,7 @@ class Destinations:
             early_media_extends=call.early_media_extends,
         )
         shown = identity.within_house(
-            self._shown(passage, private=private), self._domain, self.address(number)
+            identity.caller_of(passage, private=private), self._domain, self.address(number)
         )
         return Destination(plan, shown.identity)
 
@@ -164,15 +163,27 @@ class Destinations:
             return Nowhere(482, f"Loop Detected: {error}")
 
     def _seek(self, onward: Onward, passage: Passage) -> Plan:
-        by = self._accounts.find(onward.by) or house(onward.by)
-        number = self._onward(onward.number)
+        by = self._sender(onward.by)
+        try:
+            number = read_number(onward.number, self.policy.domain)
+        except BadInput:
+            raise NotFound(f"{onward.number[:80]!r} is no number.", field="number") from None
         entry = Number(self.canonical(number), number.host)
         path = extend_path(passage.path, entry, self._domain)
         diverted = (*passage.diverted, Diverted(onward.by, onward.reason))
-        passage = attrs.evolve(passage, payer=by.name, path=path, diverted=diverted)
+        passage = attrs.evolve(passage, payer=_account(by), path=path, diverted=diverted)
         wish = Wish(onward.follow, voicemail=onward.voicemail, only_voicemail=onward.voicemail)
         plan = self._lead(by, number, passage, wish, seconds=None)
         return plan.with_targets(lambda target: attrs.evolve(target, path=path))
+
+    def _sender(self, name: str) -> User:
+        """The user or the hunt group that sends a call on, unless he is gone meanwhile."""
+        user = self._accounts.find(name)
+        if user is not None and user.enabled:
+            return user
+        if user is None and self._plans.group(name) is not None:
+            return house(name)
+        raise Forbidden(f"{name} may not send calls on any more.")
 
     def permit(self, user: User, number: str) -> None:
         """Raise Forbidden where ``user`` may not send calls on to ``number``, BadInput where it is
@@ -208,17 +219,6 @@ class Destinations:
         """``number`` as a SIP URI of its domain."""
         return f"sip:{uri_user(number.user)}@{number.host or self._domain}"
 
-    def _onward(self, text: str) -> Number:
-        """The number that a user has stored, or the SIP or tel URI of a redirection."""
-        try:
-            if not text.startswith(("sip:", "sips:", "tel:")):
-                return clean_number(text)
-            uri = parse_uri(text)
-            ours = uri.scheme == "tel" or uri.host == self.policy.domain or is_address(uri.host)
-            return clean_number(uri.user_text if ours else f"{uri.user_text}@{uri.host}")
-        except (BadInput, UriError):
-            raise NotFound(f"{text[:80]!r} is no number.", field="number") from None
-
     # -- what a number leads to ----------------------------------------------------------------
 
     def _lead(
@@ -248,13 +248,10 @@ class Destinations:
     def _single(self, target: Target, passage: Passage, seconds: float | None) -> Plan:
         return Plan(((Leaf(target, self._seconds if seconds == 0.0 else seconds),),), passage)
 
-    def _shown(self, passage: Passage, *, private: bool) -> Caller:
-        return identity.caller_of(passage, private=private)
-
     # -- the users of the house ----------------------------------------------------------------
 
     def _to_user(self, callee: User, number: Number, passage: Passage, wish: Wish) -> Plan:
-        caller = self._shown(passage, private=passage.private)
+        caller = identity.caller_of(passage, private=passage.private)
         to = self.address(number)
         payer, shown_as = self._payer(callee, passage)
         own = tuple(
@@ -319,7 +316,7 @@ class Destinations:
         target = self._through_proxy(uri, callee.name) if inside else Target(uri)
         diverted = (*passage.diverted, Diverted(callee.name, Reason.NO_ANSWER))
         passage = attrs.evolve(passage, payer=callee.name, diverted=diverted)
-        caller = self._shown(passage, private=passage.private)
+        caller = identity.caller_of(passage, private=passage.private)
         target = self._shown_to(
             attrs.evolve(target, label=f"voicemail of {callee.name}"), caller, uri
         )
@@ -331,7 +328,7 @@ class Destinations:
         """An address of another domain, which DNS knows."""
         uri = self.address(number)
         shown = identity.within_house(
-            self._shown(passage, private=passage.private), self._domain, uri
+            identity.caller_of(passage, private=passage.private), self._domain, uri
         )
         return _telling(Target(uri, label=str(number)), shown)
 
@@ -344,7 +341,7 @@ class Destinations:
         from_phone: bool,
         emergency: bool,
     ) -> Target:
-        caller = self._shown(passage, private=passage.private and not emergency)
+        caller = identity.caller_of(passage, private=passage.private and not emergency)
         way = find_way(number.user, self._config.route, self._gateways, self._is_well)
         if way is not None:
             self.policy.check_outside(
@@ -385,6 +382,11 @@ class Destinations:
         known = self._accounts.find(payer)
         account = "" if known is None else user_account(known.name)
         return Target(uri, routes=(self._proxy,), account=account)
+
+
+def _account(user: User) -> str:
+    """For whose account ``user`` calls: callers from outside and hunt groups have none."""
+    return "" if user.id in (OUTSIDE, HOUSE) else user.name
 
 
 def _telling(target: Target, shown: Shown) -> Target:
