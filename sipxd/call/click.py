@@ -55,8 +55,7 @@ class ClickToCall(TransferableCall, abc.ABC):
         *,
         refuses: Memory = lambda user_agent, refusal: False,
     ) -> None:
-        user = next((device.user for device in devices.targets), "")
-        super().__init__("near-1", destination, user)
+        super().__init__("near-1", destination)
         self.phase = Phase.NEAR
         self._devices = devices
         self._near_search = Search(devices.plan, NEAR)
@@ -115,18 +114,20 @@ class ClickToCall(TransferableCall, abc.ABC):
             case Up():
                 self._up[leg] = event
                 return []
-            case Refused(status, text, agent, _):
+            case Refused(status, text, agent, contacts):
                 if self._wants_offer(leg, status):
                     target = self._near_target(leg)
                     again = self._ring_near(leg, held=True)
                     return [*remember(target.user_agent or agent, Refusal.OFFERLESS), again]
-                return self._near_searched(self._near_search.refused(leg, status, text))
+                refused = self._near_search.refused(leg, status, text, contacts)
+                return self._near_searched(refused)
             case Offered(sdp) | Answered(sdp):
                 out = self._near_searched(self._near_search.answered(leg))
                 if self._near_search.winner != leg or self.phase is not Phase.NEAR:
                     return out
                 fresh = isinstance(event, Offered)
                 self.near, self._said = leg, sdp
+                self._user = self._near_target(leg).user
                 self._own = _for_offering(sdp, fresh=fresh)
                 self.phase = Phase.FAR
                 if fresh:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from sipxd.sip.flow import Flow
 from sipxd.sip.message import Header, Request, Response, parse_message, respond
-from sipxd.testing.office import SERVER, Office
+from sipxd.testing.office import DOMAIN, SERVER, Office
+from sipxd.testing.phone import Behaviour, Phone
 
 Answer = Callable[[Request], Response | None]
 
@@ -59,3 +60,18 @@ class FakeGateway:
         answer = None if decide is None else decide(message)
         if answer is not None:
             self._transport.send(answer.encode(), flow)
+
+
+def answers_calls(office: Office, host: str) -> Phone:
+    """A gateway that takes every call, played by a phone at ``host``."""
+    gateway = Phone(
+        "gw",
+        "",
+        domain=DOMAIN,
+        server=Flow("UDP", f"udp:{host}:5060", *SERVER),
+        clock=office.clock,
+        random=office.random,
+        behaviour=Behaviour(answer_after=0.5),
+    )
+    gateway.attach(office.network.node(host, 5060, gateway.stack.receive))
+    return gateway

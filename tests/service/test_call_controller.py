@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
+from gatewaykit import FakeGateway, answers_calls
 
 from sipxd.directory.forwarding import Forwarding, Ring
 from sipxd.errors import BadInput, Conflict, NotFound
@@ -13,6 +14,16 @@ from sipxd.service.call_controller import Asked, CallController
 from sipxd.testing.office import Office
 from sipxd.testing.phone import Behaviour
 
+GATEWAY = "203.0.113.1"
+OUTWARD = f"""
+    [[gateway]]
+    name = "one"
+    uri = "sip:{GATEWAY}"
+    health_check = 0
+    [[route]]
+    pattern = "0."
+    gateways = ["one"]
+"""
 ANSWERS = Behaviour(answer_after=1.0)
 SILENT = Behaviour(answer_after=None)
 
@@ -36,8 +47,8 @@ class Desk:
         return [f"{line.method} {line.text.removeprefix('SIP/2.0 ')}" for line in course.lines]
 
 
-def desk(**behaviours: Behaviour) -> Desk:
-    office = Office()
+def desk(settings: str = "", **behaviours: Behaviour) -> Desk:
+    office = Office(settings=settings)
     for name in ("200", "201", "202"):
         office.add_phone(name, behaviours.get(f"of_{name}", ANSWERS))
     return Desk(office, CallController(office.calls, office.transfers, office.time))
@@ -114,6 +125,31 @@ def test_the_calling_partys_forwarding_is_followed_where_that_is_allowed() -> No
     made.office.run(8)
     assert made.lines()[-1] == "NOTIFY 200 OK"
     assert made.office.phones[2].calls[-1].up
+
+
+def test_whoever_takes_the_calling_partys_call_outside_transfers_nobody_at_his_cost() -> None:
+    made = desk(OUTWARD, of_200=SILENT)
+    outside = answers_calls(made.office, GATEWAY)
+    user = made.office.users["200"]
+    made.office.forwardings._forwardings[user.id] = Forwarding(timer=2, rings=(Ring("0171", 10),))
+    made.start(follow=True)
+    made.office.run(8)
+    assert made.lines()[-1] == "NOTIFY 200 OK"
+    call = outside.calls[-1]
+    call.transfer("202")
+    made.office.run(5)
+    assert call.referral == [403]
+    assert made.office.phones[2].calls == []
+    assert made.office.phones[1].calls[-1].up
+
+
+def test_a_calling_party_that_redirects_is_looked_for_where_it_says() -> None:
+    made = desk(OUTWARD)
+    FakeGateway(made.office, GATEWAY).refuse(302, ("Contact", "<sip:202@example.org>"))
+    made.start(calling="0171")
+    made.office.run(5)
+    assert made.lines("0171")[-1] == "NOTIFY 200 OK"
+    assert [len(phone.calls) for phone in made.office.phones] == [0, 1, 1]
 
 
 def test_what_the_client_says_beside_the_parties_goes_into_the_invites() -> None:

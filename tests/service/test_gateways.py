@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from gatewaykit import FakeGateway, challenge
+from gatewaykit import FakeGateway, answers_calls, challenge
 from twisted.internet.defer import Deferred
 
-from sipxd.sip.flow import Flow
 from sipxd.sip.message import Header, Request, Response, respond
 from sipxd.testing.office import DOMAIN, SERVER, Office
-from sipxd.testing.phone import Behaviour, Phone, PhoneCall
+from sipxd.testing.phone import Phone, PhoneCall
 
 ONE, TWO = "203.0.113.1", "203.0.113.2"
 BOTH = f"""
@@ -52,21 +51,6 @@ def end(office: Office) -> None:
     Deferred.fromCoroutine(office.gateways.stop())
     office.run(40)
     assert office.left_over() == {}
-
-
-def answers_calls(office: Office, host: str) -> Phone:
-    """A gateway that takes every call, played by a phone at ``host``."""
-    gateway = Phone(
-        "gw",
-        "",
-        domain=DOMAIN,
-        server=Flow("UDP", f"udp:{host}:5060", *SERVER),
-        clock=office.clock,
-        random=office.random,
-        behaviour=Behaviour(answer_after=0.5),
-    )
-    gateway.attach(office.network.node(host, 5060, gateway.stack.receive))
-    return gateway
 
 
 def test_a_call_goes_over_the_first_gateway() -> None:
