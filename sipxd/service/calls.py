@@ -223,11 +223,13 @@ class Calls:
         *,
         account: str = "",
         wish: Wish = ANYTHING,
+        guest: bool = False,
     ) -> None:
         """A call that ``caller``'s phone makes, its INVITE authenticated.
 
         ``account`` is whose credentials answer where requests within the call are challenged;
-        ``wish`` what the INVITE asks for beside the number.
+        ``wish`` what the INVITE asks for beside the number.  A ``guest`` is a stranger for whom
+        nobody vouches: it is for his own provider to pass on his calls for help.
 
         Raises NotFound where no route leads to ``number``, Forbidden where the dial policy is
         against it, Loop where the call goes in a circle, DialogError where the INVITE cannot make a
@@ -237,13 +239,13 @@ class Calls:
         destination = self.destinations.find(
             caller,
             number,
-            from_phone=True,
+            from_phone=not guest,
             private=wants_privacy(request),
             path=path,
             wish=wish,
         )
         destination = _in_time(destination, request)
-        if not self.destinations.policy.is_emergency(number):
+        if guest or not self.destinations.policy.is_emergency(number):
             self.check_room()
         leg_id = self._table.leg_id()
         authorizer = self._table.authorizer(account) if account else None

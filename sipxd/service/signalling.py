@@ -207,9 +207,15 @@ class Signalling:
             self._transfers.replace(caller, replaces, request, handle, flow)
         elif number is not None:
             gateway = self._authentication.gateway_at(flow.host)
-            account = "" if gateway is None else gateway_account(gateway.name)
             await self._calls.from_phone(
-                caller, number, request, handle, flow, account=account, wish=_wish(request)
+                caller,
+                number,
+                request,
+                handle,
+                flow,
+                account="" if gateway is None else gateway_account(gateway.name),
+                wish=_wish(request),
+                guest=caller.id == OUTSIDE and not self._authentication.is_trusted(flow.host),
             )
 
     async def _returned(

@@ -74,6 +74,7 @@ def build(make_daemon: Callable[..., Daemon], **options: Any) -> Site:
                 {
                     "name": "plain", "uri": f"sip:{PLAIN}:{ports[PLAIN]}", "caller_prepend": "030",
                     **shared, "incoming_strip": 3, "incoming_prepend": "5",
+                    "incoming": "reception",
                 },
             ],
             "route": [
@@ -194,14 +195,22 @@ class House:
 
     # -- calls -------------------------------------------------------------------------------------
 
-    def outsider(self, by: Phone, number: str, called: str, *steps: str, flags: str = "") -> Sipp:
-        """A caller from outside, ``number``, calls; his INVITE comes from the part ``by``.
+    def outsider(
+        self,
+        by: Phone,
+        number: str,
+        called: str,
+        *steps: str,
+        flags: str = "",
+        domain: str = "pstn.test",
+    ) -> Sipp:
+        """A caller, ``number`` at ``domain``, calls; his INVITE comes from the part ``by``.
 
         ``flags``: what the Request-URI says beside the number.
         """
+        begin = call_unasked(number, domain, called, sdp(by.media))
+        begin = begin.replace(f"sip:{called}@{domain}", f"sip:{called}@{self.daemon.domain}")
         domain = self.daemon.domain
-        begin = call_unasked(number, "pstn.test", called, sdp(by.media))
-        begin = begin.replace(f"sip:{called}@pstn.test", f"sip:{called}@{domain}")
         begin = begin.replace(f"@{domain} SIP/2.0", f"@{domain}{flags} SIP/2.0")
         return by.start(begin, *steps, request_uri=f"{called}@{domain}")
 
