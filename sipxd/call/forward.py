@@ -142,17 +142,24 @@ def _number(text: str) -> str:
 # -- a user ----------------------------------------------------------------------------------------
 
 
-def user_plan(user: Situated, passage: Passage) -> Plan:
-    """Whom a call for ``user`` rings."""
+def user_plan(user: Situated, passage: Passage, *, follow: bool = True) -> Plan:
+    """Whom a call for ``user`` rings.
+
+    Without ``follow`` he sends it nowhere but to voicemail: his phones ring, unless he rejects the
+    caller or does not want to be disturbed.
+    """
     plan = Plan((), passage, user.name, last=() if user.voicemail is None else (user.voicemail,))
     always = user.rule(When.ALWAYS, passage)
-    if always is not None:
+    if always is not None and (follow or always.action is Action.REJECT):
         return _decided(plan, always, Reason.UNCONDITIONAL)
     if user.forwarding.is_undisturbed(user.moment.seconds):
-        busy = user.rule(When.BUSY, passage)
+        busy = user.rule(When.BUSY, passage) if follow else None
         if busy is not None:
             return _decided(plan, busy, Reason.DO_NOT_DISTURB)
         return attrs.evolve(plan, refusal=(486, "Do Not Disturb"))
+    if not follow:
+        phones = tuple(Leaf(target, user.timer, own=True) for _, target in user.own)
+        return attrs.evolve(plan, stages=(phones,) if phones else ())
     detours = {}
     for when, (situation, reason) in _SITUATIONS.items():
         rule = user.rule(when, passage)

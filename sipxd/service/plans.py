@@ -49,7 +49,8 @@ class Wish:
     """What a call itself asks for (contract 9.1)."""
 
     follow: bool = True
-    """Whether the callee's forwarding is followed (``sipx-userforward``)."""
+    """Whether the callee's forwarding is followed (``sipx-userforward``); whom he rejects is never
+    let through."""
     voicemail: bool = True
     """Whether it may end in a voicemail box (``sipx-noroute``)."""
     only_voicemail: bool = False
@@ -96,24 +97,20 @@ class Plans:
     ) -> Plan:
         """Whom a call for ``user`` rings, whose phones are ``own``, each with its q value."""
         settings = self._settings.of(user)
-        timer = self._timer(settings)
-        last = () if voicemail is None else (voicemail,)
         if wish.only_voicemail:
+            last = () if voicemail is None else (voicemail,)
             return Plan((), passage, last=last, refusal=(480, "No voicemail"))
-        if not wish.follow:
-            phones = tuple(Leaf(target, timer, own=True) for _, target in own)
-            return Plan((phones,) if phones else (), passage, user.name, last=last)
         situated = Situated(
             user.name,
             settings,
             own,
-            timer,
+            self._timer(settings),
             Moment.of(passage.at, self._zone(settings.time_zone)),
             voicemail,
             self._settings.schedule,
             self._is_holiday,
         )
-        return user_plan(situated, passage)
+        return user_plan(situated, passage, follow=wish.follow)
 
     def of_group(self, group: CallGroup, passage: Passage) -> Plan:
         """Whom a call for ``group`` rings."""

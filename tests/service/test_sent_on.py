@@ -9,8 +9,9 @@ from sipxd.call.numbers import Number
 from sipxd.call.plan import Leaf, Nowhere, Onward, Passage, Plan
 from sipxd.call.policy import outsider
 from sipxd.directory.call_group import CallGroup
-from sipxd.directory.forwarding import Forwarding, Ring
+from sipxd.directory.forwarding import Action, Forwarding, Ring, Rule
 from sipxd.service.accounts import UserChange
+from sipxd.service.plans import Wish
 from sipxd.testing.office import Office
 
 GATEWAY = """
@@ -115,3 +116,25 @@ def test_what_is_no_number_leads_nowhere(uri: str) -> None:
     office = house_of("200")
     found = office.destinations.seek(Onward(uri, 3.0, "200"), Passage(office.users["200"], "200"))
     assert isinstance(found, Nowhere) and found.status == 404
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        (Forwarding(rules=(Rule(action=Action.REJECT),)), 603),
+        (Forwarding(rules=(Rule(action=Action.REJECT, caller="anonymous"),)), None),
+        (Forwarding(do_not_disturb=True), 486),
+        (Forwarding(rules=(Rule(action=Action.FORWARD, number="0123"),)), None),
+    ],
+)
+def test_no_flag_of_a_caller_rings_who_rejects_him_or_wants_no_calls(
+    settings: Forwarding, status: int | None
+) -> None:
+    office = house_of()
+    office.add_phone("200")
+    office.forwardings._forwardings[office.users["200"].id] = settings
+    plan = office.destinations.find(STRANGER, Number("200"), wish=Wish(follow=False)).plan
+    if status is None:
+        assert [target.user for target in plan.targets] == ["200"]
+    else:
+        assert plan.is_empty and plan.refusal[0] == status
