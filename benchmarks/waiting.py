@@ -1,9 +1,9 @@
 """10,000 cascades that wait: memory of each, and how late the timers of their rings fire.
 
 300 calls a second are started to users whose phones ring until their time is over; then the call
-goes on to a phone that answers, and is hung up at once.  The times begin where 10,000 calls wait,
-which is when memory is looked at, and end one second after the other within the next 30 s.
-Meanwhile 300 calls a second go on being started, so that up to 14,500 wait.
+goes on to a phone that answers, and is hung up at once.  When 10,000 calls wait memory is looked
+at; then, over 30 s, their rings begin to be over, and 300 calls a second go on being started, so
+that up to 14,500 wait and at the end 300 rings a second are over.
 
 A timer is as late as the CANCEL to the phone comes later than the INVITE and the time of the ring,
 by the kernel's own time stamps.  That is time on the clock: what else the machine does counts in,
