@@ -64,11 +64,7 @@ class DialPolicy:
         API nor the target of a transfer or a redirect.
         """
         if self.is_emergency(number) and not from_phone:
-            raise Forbidden(
-                f"{number.user} is an emergency number: dial it on the phone itself, so that the "
-                "call comes from where you are.",
-                field="number",
-            )
+            raise _for_phones_only(number.user)
         if not self.is_local(number):
             self._check_outsider(user, number)
             if not _may(user, SIP_ADDRESS):
@@ -85,7 +81,8 @@ class DialPolicy:
     ) -> None:
         """Raise Forbidden where ``user`` may not call a number that is nobody's here.
 
-        ``forms`` are the number as it is sent: no rewriting may hide a forbidden number.
+        ``forms`` are the number as it is sent: no rewriting may hide a forbidden number, or one
+        that calls for help.
         ``permission`` is what the route asks for.  Calls for help from a phone always pass.
         """
         if from_phone and self.is_emergency(number):
@@ -94,6 +91,8 @@ class DialPolicy:
         if permission and not _may(user, permission):
             raise _missing(user, number, permission)
         for form in forms:
+            if form in self.emergency and not from_phone:
+                raise _for_phones_only(form)
             if any(self._begins(form, prefix) for prefix in self.forbidden):
                 raise Forbidden(f"{number} may not be called by anybody.", field="number")
             abroad = self._country(form) is not None and not any(
@@ -121,6 +120,14 @@ class DialPolicy:
 
 def _may(user: User, permission: str) -> bool:
     return user.id == HOUSE or permission in user.permissions
+
+
+def _for_phones_only(emergency: str) -> Forbidden:
+    return Forbidden(
+        f"{emergency} is an emergency number: dial it on the phone itself, so that the call comes "
+        "from where you are.",
+        field="number",
+    )
 
 
 def _missing(user: User, what: object, permission: str) -> Forbidden:

@@ -101,6 +101,16 @@ def test_a_call_for_help_passes_from_a_phone_alone() -> None:
         find(ann, Number("112"))
 
 
+def test_no_rewriting_hides_a_call_for_help() -> None:
+    route = '[[route]]\npattern = "9."\nstrip = 1\ngateways = ["one"]\n'
+    made, ann = office(GATEWAYS + route)
+    with pytest.raises(Forbidden, match="112 is an emergency number"):
+        made.destinations.find(ann, Number("9112"))
+    with pytest.raises(Forbidden, match="112 is an emergency number"):
+        made.destinations.permit(ann, "9112")
+    assert made.destinations.find(ann, Number("9112"), from_phone=True).targets
+
+
 @pytest.mark.parametrize("number", ["999999", "bob", "7"])
 def test_what_no_route_takes_leads_nowhere(number: str) -> None:
     made, ann = office(GATEWAYS)
