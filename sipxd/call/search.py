@@ -147,8 +147,10 @@ class Search:
     def start(self) -> list[Outcome]:
         """Ring the first stage."""
         out: list[Outcome] = []
-        limit = self._plan.limit
-        if limit is not None and (self._plan.is_cascade or self._plan.is_longer_than(limit)):
+        plan, limit = self._plan, self._plan.limit
+        if limit is not None and (
+            plan.is_cascade or plan.is_longer_than(limit) or plan.early_media_extends
+        ):
             self._limited = True
             out.append(StartTimer(LIMIT + self._prefix, limit))
         return out + self._enter(self._root)
@@ -210,7 +212,9 @@ class Search:
         node.timed = False
         alone = len(node.level.running) == 1
         plays = node.early_media and node.state is BranchState.RINGING
-        if plays and alone and self._plan.early_media_extends:
+        # Nothing but the time for all together ends it then.
+        bounded = self._limited or self._plan.limit is None
+        if plays and alone and bounded and self._plan.early_media_extends:
             return []
         node.level.failed(node, 408, "No answer", reached=True)
         return [*self._drop(node), *self._after(node.level)]
@@ -261,7 +265,9 @@ class Search:
         out: list[Outcome] = []
         for branch in stage:
             crowded = len(self._ringing) >= self._plan.parallel
-            if crowded or len(self._nodes) >= MAXIMUM_BRANCHES:
+            # Voicemail is left for whoever has tried them all.
+            spent = len(self._nodes) >= MAXIMUM_BRANCHES and not level.closing
+            if crowded or spent:
                 level.note(503, "Too many branches")
             else:
                 out += self._launch(level, branch)

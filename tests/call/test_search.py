@@ -325,6 +325,22 @@ def test_a_branch_that_is_silent_or_not_alone_does_not_outlive_its_time(silent: 
     assert steps(search.expired("1"))[:1] == ["drop 1"]
 
 
+def test_what_outlives_its_time_ends_with_that_for_all_together() -> None:
+    search = Search(plan([phone("trunk")], limit=180, early_media_extends=True), "")
+    assert timers(search.start()) == ["+limit: 180", "+1 20"]
+    search.progress("1", plays=True)
+    assert search.expired("1") == []
+    assert steps(search.out_of_time()) == ["drop 1", "408"]
+
+
+def test_voicemail_that_plays_something_does_not_outlive_its_time() -> None:
+    rest = {"last": (phone("box"),), "limit": 180, "early_media_extends": True}
+    search = started([phone("trunk")], **rest)
+    search.refused("1", 486, "Busy")
+    search.progress("2", plays=True)
+    assert steps(search.expired("2")) == ["drop 2", "486"]
+
+
 def test_a_branch_that_has_become_alone_and_plays_something_outlives_its_time() -> None:
     search = started([phone("trunk"), phone("mobile")], early_media_extends=True)
     search.progress("1", plays=True)

@@ -258,6 +258,15 @@ def test_a_search_has_only_so_many_branches_in_all() -> None:
     assert not search.legs
 
 
+def test_voicemail_is_there_for_whoever_has_tried_as_many_branches_as_there_may_be() -> None:
+    stages = [[phone(str(n))] for n in range(MAXIMUM_BRANCHES + 50)]
+    search = started(*stages, last=(phone("box"),))
+    for n in range(1, MAXIMUM_BRANCHES):
+        search.refused(str(n), 486, "Busy")
+    last = search.refused(str(MAXIMUM_BRANCHES), 486, "Busy")
+    assert steps(last) == [f"ring {MAXIMUM_BRANCHES + 1} box"]
+
+
 # -- redirections --------------------------------------------------------------------------------
 
 
