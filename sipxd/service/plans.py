@@ -6,11 +6,13 @@ The live settings, the clock and the calendar in; the plans of `sipxd.call.forwa
 from __future__ import annotations
 
 import datetime
+import functools
 import zoneinfo
 from collections.abc import Callable
 from typing import Protocol
 
 import attrs
+from twisted.logger import Logger
 
 from sipxd.call.effects import Target
 from sipxd.call.forward import Moment, Situated, group_plan, total_seconds, user_plan
@@ -19,6 +21,8 @@ from sipxd.directory.call_group import CallGroup
 from sipxd.directory.forwarding import Forwarding
 from sipxd.directory.schedule import Schedule
 from sipxd.directory.user import User
+
+_log = Logger()
 
 
 class Settings(Protocol):
@@ -128,5 +132,16 @@ class Plans:
 
     def _zone(self, name: str) -> datetime.tzinfo | None:
         """The time zone of that name, else the configured one; None: that of the machine."""
-        wanted = name or self._time_zone
-        return zoneinfo.ZoneInfo(wanted) if wanted else None
+        return _time_zone(name) or _time_zone(self._time_zone)
+
+
+@functools.lru_cache(1024)
+def _time_zone(name: str) -> datetime.tzinfo | None:
+    """Read from the disk once; None for an empty name, and where the machine has lost it since."""
+    if not name:
+        return None
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        _log.warn("the time zone {name} is not known any more", name=name)
+        return None

@@ -138,3 +138,11 @@ def test_no_flag_of_a_caller_rings_who_rejects_him_or_wants_no_calls(
         assert [target.user for target in plan.targets] == ["200"]
     else:
         assert plan.is_empty and plan.refusal[0] == status
+
+
+def test_a_time_zone_that_the_machine_has_lost_since_refuses_no_call() -> None:
+    office = house_of()
+    office.add_phone("200")
+    settings = Forwarding(time_zone="Europe/Atlantis")
+    office.forwardings._forwardings[office.users["200"].id] = settings
+    assert office.destinations.find(STRANGER, Number("200")).targets
