@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
@@ -41,6 +41,8 @@ from sipxd.errors import BadInput
 
 SAME_Q = 1e-5
 """Contacts whose q values differ by no more are tried together."""
+MAXIMUM_RINGS = 200
+"""Rings in a plan: a search has no more branches, and plans are made while calls wait."""
 RINGS_SPAN = 0.2
 """The rings of a sequence have q values from 1 down to 0.8."""
 
@@ -192,30 +194,30 @@ def _stages(user: Situated) -> tuple[Stage, ...]:
     candidates: list[tuple[float, Branch]] = [
         (q / best if best else 1.0, Leaf(target, user.timer, own=True)) for q, target in user.own
     ]
-    for q, ring in with_q(user.forwarding.rings, extra=1):
-        if user.holds(ring.schedule):
-            delayed = ring.type is RingType.IF_NO_RESPONSE
-            reason = Reason.NO_ANSWER if delayed else Reason.UNCONDITIONAL
-            onward = Onward(ring.number, float(ring.seconds), user.name, reason)
-            candidates.append((q, onward))
+    rings = with_q(user.forwarding.rings, extra=1)
+    holding = ((q, ring) for q, ring in rings if user.holds(ring.schedule))
+    for q, ring in itertools.islice(holding, MAXIMUM_RINGS):
+        delayed = ring.type is RingType.IF_NO_RESPONSE
+        reason = Reason.NO_ANSWER if delayed else Reason.UNCONDITIONAL
+        onward = Onward(ring.number, float(ring.seconds), user.name, reason)
+        candidates.append((q, onward))
     stages = grouped(candidates)
     # Whoever has no phone is in a situation, too, before the first delayed ring is tried.
     return stages if any(q == 1.0 for q, _ in candidates) else ((), *stages)
 
 
-def with_q(rings: Sequence[Ring], *, extra: int) -> list[tuple[float, Ring]]:
+def with_q(rings: Sequence[Ring], *, extra: int) -> Iterator[tuple[float, Ring]]:
     """The rings that are enabled and have a number, each with its q value (contract 9.2).
 
     ``extra``: by how much the divisor of the step exceeds the number of all rings.
     """
     step = RINGS_SPAN / (len(rings) + extra)
-    q, found = 1.0, []
+    q = 1.0
     for ring in rings:
         if ring.enabled and ring.number:
             if ring.type is RingType.IF_NO_RESPONSE:
                 q -= step
-            found.append((q, ring))
-    return found
+            yield q, ring
 
 
 def grouped(candidates: Sequence[tuple[float, Branch]]) -> tuple[Stage, ...]:
@@ -235,7 +237,7 @@ def total_seconds(forwarding: Forwarding, timer: float) -> float:
     """How long a user's phones and rings take in the end (contract 9.9)."""
     stages = itertools.groupby(with_q(forwarding.rings, extra=1), key=lambda found: found[0])
     longest = [max(ring.seconds for _, ring in stage) for _, stage in stages]
-    leading = next(iter(with_q(forwarding.rings, extra=1)), None)
+    leading = next(with_q(forwarding.rings, extra=1), None)
     if leading is not None and leading[0] == 1.0:
         return max(timer, longest[0]) + sum(longest[1:])
     return timer + sum(longest)

@@ -23,8 +23,16 @@ from forwardkit import (
     who,
 )
 
-from sipxd.call.forward import Moment, group_plan, total_seconds, user_plan, with_q
+from sipxd.call.forward import (
+    MAXIMUM_RINGS,
+    Moment,
+    group_plan,
+    total_seconds,
+    user_plan,
+    with_q,
+)
 from sipxd.call.plan import Leaf, Onward, Plan, Reason
+from sipxd.call.search import MAXIMUM_BRANCHES
 from sipxd.directory.call_group import CallGroup, Member
 from sipxd.directory.forwarding import Forwarding, Ring
 from sipxd.directory.schedule import Period, Schedule
@@ -45,6 +53,14 @@ from sipxd.directory.schedule import Period, Schedule
 )
 def test_q_of_rings(rings: list[Ring], expected: list[float]) -> None:
     assert [q for q, _ in with_q(rings, extra=1)] == pytest.approx(expected)
+
+
+def test_a_plan_holds_as_many_rings_as_a_search_may_ring() -> None:
+    never = [delayed("never", enabled=False)] * 100
+    rings = [*never, *(delayed(str(n)) for n in range(MAXIMUM_RINGS + 1))]
+    stages = planned(situated(*rings))
+    assert MAXIMUM_RINGS == MAXIMUM_BRANCHES
+    assert stages == [["phone 0"], *([str(n)] for n in range(MAXIMUM_RINGS))]
 
 
 @pytest.mark.parametrize(
