@@ -21,11 +21,13 @@ from sipxd.call.click import ClickToCall, Memory
 from sipxd.call.effects import Effect, Offer, Release, Ring, StartTimer, Target
 from sipxd.call.plan import Destination
 from sipxd.call.record import Cause, ClickFlow, Side
+from sipxd.call.search import BranchState
 from sipxd.sip.leg import Answered, Ended, Event, Progress, Refused
 
 BUSY_TONE_SECONDS = 10.0
 """How long the user hears a busy tone before he is hung up."""
 TONE = "tone"
+"""What the names of the legs begin with that the PBX plays a tone on."""
 
 
 class OfferClick(ClickToCall):
@@ -44,7 +46,10 @@ class OfferClick(ClickToCall):
         self.flow = ClickFlow.OFFER
         self._ringback = ringback
         self._busy_tone = busy_tone
-        self._tone_wanted = False
+        self._tones = 0
+        """How many were asked for."""
+        self._tone: str | None = None
+        """The leg of the one that is to be heard now."""
         self._failure: Cause | None = None
         self._shown: bytes | None = None
         self._previewed: str | None = None
@@ -57,7 +62,7 @@ class OfferClick(ClickToCall):
     def leg_event(self, leg: str, event: Event) -> list[Effect]:
         """Anything that a leg tells."""
         if self.phase is not Phase.ENDED and leg.startswith(TONE):
-            return self._tone_event(event)
+            return self._tone_event(leg, event)
         return super().leg_event(leg, event)
 
     def _early_event(self, leg: str, event: Event) -> list[Effect]:
@@ -82,12 +87,15 @@ class OfferClick(ClickToCall):
     # -- the destination -----------------------------------------------------------------------
 
     def _far_progress(self, leg: str, progress: Progress) -> list[Effect]:
+        shown = self._previewed
+        if shown is not None and self._search.state(shown) is not BranchState.RINGING:
+            self._previewed = None  # its time is over, and it plays no more
         if progress.sdp is not None:
             if self._previewed not in (None, leg):
                 return []
             self._previewed = leg
             return [*self._silence(), Offer(self.near, progress.sdp)]
-        if self._ringback is None or self._tone_wanted or self._previewed is not None:
+        if self._ringback is None or self._tone is not None or self._previewed is not None:
             return []
         return self._play(self._ringback)
 
@@ -105,7 +113,7 @@ class OfferClick(ClickToCall):
         cause = Cause("callee", Side.FAR, status, refusal_sentence(status, text))
         if self._busy_tone is None or self.phase is not Phase.FAR:
             return [*self._silence(), *self._end(cause)]
-        self._failure = cause
+        self._failure, self._previewed = cause, None
         out = self._silence()
         return [*out, *self._play(self._busy_tone), StartTimer("busy", BUSY_TONE_SECONDS)]
 
@@ -113,24 +121,25 @@ class OfferClick(ClickToCall):
 
     def _play(self, tone: Target) -> list[Effect]:
         """Join the user to a URI of the PBX that plays a tone."""
-        self._tone_wanted = True
-        leg = TONE if self._failure is None else f"{TONE}-busy"
-        return [Ring(leg, tone, self._destination.identity, self._own)]
+        self._tones += 1
+        self._tone = f"{TONE}-{self._tones}"
+        return [Ring(self._tone, tone, self._destination.identity, self._own)]
 
     def _silence(self) -> list[Effect]:
-        return [Release(TONE)] if self._tone_wanted else []
+        tone, self._tone = self._tone, None
+        return [] if tone is None else [Release(tone)]
 
-    def _tone_event(self, event: Event) -> list[Effect]:
+    def _tone_event(self, leg: str, event: Event) -> list[Effect]:
         match event:
-            case Answered(sdp) if self.phase is Phase.FAR and self._previewed is None:
+            case Answered(sdp) if leg == self._tone and self.phase is Phase.FAR:
                 return [Offer(self.near, sdp)]
             case Answered():
-                return [Release(TONE)]
-            case Refused() | Ended() if self._failure is not None:
+                return [Release(leg)]
+            case Refused() | Ended() if leg == self._tone and self._failure is not None:
                 return self._end(self._failure)
             case _:
                 return []
 
     def _everybody(self) -> list[str]:
-        tones = [TONE, f"{TONE}-busy"] if self._tone_wanted else []
+        tones = (f"{TONE}-{n}" for n in range(1, self._tones + 1))
         return [*super()._everybody(), *tones]

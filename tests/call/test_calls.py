@@ -128,8 +128,8 @@ LEGS = st.sampled_from(
         "near-2",
         "far-1",
         "far-2",
-        "tone",
-        "tone-busy",
+        "tone-1",
+        "tone-2",
         "return",
     ]
 )
