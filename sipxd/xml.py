@@ -111,7 +111,8 @@ class Items:
 def write_xml(root: str, value: Any, *, namespace: str = "") -> bytes:
     """``value`` as the document of sipXcom contract 1.6: no declaration, indented by two blanks.
 
-    A mapping becomes elements in its order, without those that are None; Items become a list.
+    A mapping becomes elements in its order, without those that are None; of a member that is a
+    ``list`` there is one element for each value, and Items become a list with an element around it.
     ``namespace`` is the one that all of it is in.
     """
     element = etree.Element(root, {"xmlns": namespace} if namespace else None)
@@ -126,7 +127,11 @@ def _fill(element: Any, value: Any) -> None:
         case Items():
             children = ((value.item, each) for each in value.values)
         case dict():
-            children = value.items()
+            children = (
+                (name, each)
+                for name, given in value.items()
+                for each in (given if isinstance(given, list) else (given,))
+            )
         case bool():
             element.text = "true" if value else "false"
             return

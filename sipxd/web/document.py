@@ -22,7 +22,7 @@ D = TypeVar("D")
 MAX_TEXT = 255
 """Characters of a text for which nothing else is said."""
 
-_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -164,7 +164,7 @@ class XmlNode(Node):
 
     def as_number(self) -> int | None:
         text = self._element.text.strip()
-        known = not self._element.children and _DIGITS.fullmatch(text)
+        known = not self._element.children and _INTEGER.fullmatch(text)
         return int(text) if known else None
 
     def as_flag(self) -> bool | None:

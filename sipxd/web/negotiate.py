@@ -185,14 +185,21 @@ def write_document(form: bytes, root: str, value: Any) -> bytes:
     out, and a list is written as `sipxd.xml.Items`."""
     if form == XML:
         return write_xml(root, value)
-    return encode_json({root: _plain(value)})
+    return encode_json({root: plain(value)})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any, *, nulls: bool = False) -> Any:
+    """``value`` as JSON has it; members that are None are left out, or with ``nulls`` null."""
     match value:
         case Items():
-            return [_plain(each) for each in value.values]
+            return [plain(each, nulls=nulls) for each in value.values]
+        case list():
+            return [plain(each, nulls=nulls) for each in value]
         case dict():
-            return {name: _plain(each) for name, each in value.items() if each is not None}
+            return {
+                name: plain(each, nulls=nulls)
+                for name, each in value.items()
+                if nulls or each is not None
+            }
         case _:
             return value

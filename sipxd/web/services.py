@@ -24,6 +24,9 @@ class Accounts(Protocol):
     def find(self, name_or_alias: str) -> User | None:
         """The user of that name or alias."""
 
+    def by_id(self, user_id: int) -> User | None:
+        """The user with that id."""
+
     def sip_password(self, user: User) -> str:
         """The password of the user's phones. Raises NotFound when he was deleted."""
 

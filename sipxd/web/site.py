@@ -33,6 +33,7 @@ from werkzeug.routing import BaseConverter
 
 from sipxd import metrics
 from sipxd.web import cors, problems
+from sipxd.web.api.base import without_suffix
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
 from sipxd.web.digest import DigestLogins
@@ -67,6 +68,8 @@ class LimitedRequest(Request):
     defaultContentType = None
     private_key: str | None = None
     """The private key that stood in the path."""
+    form: bytes | None = None
+    """The media type that the end of the path asks for (contract 8.1)."""
     _received = 0
 
     def gotLength(self, length: int | None) -> None:
@@ -109,7 +112,7 @@ class LimitedRequest(Request):
             self._refuse(501, "This method is not known here.")
         else:
             self.prepath = []
-            self.postpath = self._keyed(path[1:].split(b"/"))
+            self.postpath, self.form = without_suffix(self._keyed(path[1:].split(b"/")))
             try:
                 self.render(self.site.getResourceFor(self))
             except Exception:

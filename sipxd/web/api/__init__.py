@@ -1,0 +1,1 @@
+"""``/sipxconfig/api``, sipXcom's newer REST (contract 8)."""
