@@ -242,6 +242,8 @@ class Destinations:
         if group is not None:
             return self._plans.of_group(group, passage)
         emergency = from_phone and self.policy.is_emergency(number)
+        if self._plans.knows(number.user) and not emergency:
+            raise NotFound(f"{number} is switched off.", field="number")
         target = self._outside(user, number, passage, from_phone=from_phone, emergency=emergency)
         return self._single(target, passage, seconds)
 
@@ -288,19 +290,13 @@ class Destinations:
         """
         bindings = self._registrations.of(user) if self._config.sip.registrar else ()
         if bindings or not self._proxy:
+            name, most = user.name, self._config.limits.parallel_branches
             return tuple(
                 (
-                    binding.q,
-                    Target(
-                        binding.uri,
-                        binding.flow,
-                        binding.path,
-                        binding.user_agent,
-                        user=user.name,
-                        label=user.name,
-                    ),
+                    each.q,
+                    Target(each.uri, each.flow, each.path, each.user_agent, user=name, label=name),
                 )
-                for binding in bindings[: self._config.limits.parallel_branches]
+                for each in bindings[:most]
             )
         uri = f"sip:{uri_user(user.name)}@{self._domain}{OWN_PHONES}"
         target = self._through_proxy(uri, payer)

@@ -111,6 +111,17 @@ def test_no_rewriting_hides_a_call_for_help() -> None:
     assert made.destinations.find(ann, Number("9112"), from_phone=True).targets
 
 
+def test_the_number_of_a_user_or_a_group_that_is_switched_off_is_not_called_outside() -> None:
+    made, ann = office(GATEWAYS.replace('"7"', '"[26]."'))
+    made.add_user("201")
+    made.now(made.call_groups.add(CallGroup(0, "sales", "600", enabled=False)))
+    made.change_user("201", enabled=False)
+    assert made.destinations.find(ann, Number("699")).targets
+    for number in ("201", "600", "sales"):
+        with pytest.raises(NotFound, match="switched off"):
+            made.destinations.find(ann, Number(number))
+
+
 @pytest.mark.parametrize("number", ["999999", "bob", "7"])
 def test_what_no_route_takes_leads_nowhere(number: str) -> None:
     made, ann = office(GATEWAYS)
