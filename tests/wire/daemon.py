@@ -35,7 +35,8 @@ GAUGES = (
 )
 """What must be back at zero when all calls are over."""
 
-_given: set[int] = set()
+_next: int | None = None
+"""The port to look at next; None: none has been given."""
 
 
 def _own_ports() -> range:
@@ -54,15 +55,20 @@ def _own_ports() -> range:
 def free_port(width: int = 1) -> int:
     """A port such that it and the following ones, `width` in all, are free for UDP and TCP.
 
-    They lie below the ports that the system hands out by itself, and none is given twice.
+    They lie below the ports that the system hands out by itself, and go round: one that was given
+    is not given again before all the others.
     """
+    global _next
     own = _own_ports()
-    while True:
-        first = random.randrange(own.start, own.stop - width)
-        ports = range(first, first + width)
-        if _given.isdisjoint(ports) and all(_is_free(port) for port in ports):
-            _given.update(ports)
+    first = random.choice(own) if _next is None else _next
+    for _ in own:
+        if first + width > own.stop:
+            first = own.start
+        if all(_is_free(port) for port in range(first, first + width)):
+            _next = first + width
             return first
+        first += 1
+    raise AssertionError(f"there are no {width} free ports in a row in {own}")
 
 
 def _is_free(port: int) -> bool:
