@@ -40,6 +40,8 @@ class Period:
     day: int
     start: int
     end: int
+    enabled: bool = True
+    """Told as it was given, and nothing else: sipXcom looks at it for auto attendants only."""
 
     @property
     def days(self) -> range | tuple[int, ...]:
@@ -61,7 +63,7 @@ class Period:
 
 @attrs.frozen
 class Schedule:
-    """A named set of periods, of the user ``user_id`` or of the user group ``group``."""
+    """A named set of periods, of the user ``user_id``, of the user group ``group``, or general."""
 
     id: int
     name: str

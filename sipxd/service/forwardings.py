@@ -32,7 +32,7 @@ from sipxd.store import schedules as stored_schedules
 from sipxd.store.store import Store
 
 MAX_SCHEDULES = 100
-"""Schedules that one user may have."""
+"""Schedules that one user, or one group, may have, and general ones."""
 
 _NEW_USER = Forwarding()
 
@@ -165,18 +165,9 @@ class Forwardings:
     async def add_schedule(
         self, user: User, name: str, description: str, periods: Sequence[Period]
     ) -> Schedule:
-        """Make a schedule of his own.
-
-        Raises Unprocessable (``field`` names the member), NotFound (he was deleted), Overloaded.
-        """
-        _check_schedule(name, description, periods)
-        async with self._groups.exclusively():
-            if len(self._own(user)) >= MAX_SCHEDULES:
-                raise Unprocessable(
-                    f"a user may have {MAX_SCHEDULES} schedules; delete one, or change one"
-                )
-            new = Schedule(0, name, tuple(periods), description, user_id=user.id)
-            return await self._keep("schedule.add", lambda c: stored_schedules.add(c, new))
+        """Make a schedule of his own. Raises as `add_any_schedule`."""
+        new = Schedule(0, name, tuple(periods), description, user_id=user.id)
+        return await self.add_any_schedule(new)
 
     async def change_schedule(
         self,
@@ -192,10 +183,58 @@ class Forwardings:
 
         Raises NotFound (it is not his), PreconditionFailed, Unprocessable, Overloaded.
         """
+
+        def change(old: Schedule) -> Schedule:
+            self._own_one(user, old, if_same)
+            return attrs.evolve(old, name=name, description=description, periods=tuple(periods))
+
+        return await self.change_any_schedule(schedule_id, change)
+
+    async def delete_schedule(
+        self, user: User, schedule_id: int, *, if_same: Schedule | None = None
+    ) -> None:
+        """Delete one of his own; what used it holds always from now on.
+
+        ``if_same`` and errors are those of `change_schedule`.
+        """
+        await self._delete(schedule_id, lambda old: self._own_one(user, old, if_same))
+
+    # -- schedules of whomever, for administrators -------------------------------------------------
+
+    def every_schedule(self) -> list[Schedule]:
+        """The schedules of all users and groups and the general ones, by name."""
+        return sorted(self._schedules.values(), key=lambda each: (each.name, each.id))
+
+    async def user_groups(self) -> dict[int, str]:
+        """The names of the user groups, by their ids."""
+        return await self._store.read("user groups", stored_schedules.groups)
+
+    async def add_any_schedule(self, new: Schedule) -> Schedule:
+        """Make a schedule (its id is ignored) of the owner that it names.
+
+        Raises Unprocessable (``field`` names the member), NotFound (he was deleted), Overloaded.
+        """
+        _check_schedule(new)
         async with self._groups.exclusively():
-            self._own_one(user, schedule_id, if_same)
-            _check_schedule(name, description, periods)
-            new = Schedule(schedule_id, name, tuple(periods), description, user_id=user.id)
+            owner = (new.user_id, new.group)
+            of_owner = [each for each in self._schedules.values() if _owner(each) == owner]
+            if len(of_owner) >= MAX_SCHEDULES:
+                raise Unprocessable(
+                    f"there may be {MAX_SCHEDULES} schedules of one user, of one group, and "
+                    "general ones; delete one, or change one"
+                )
+            return await self._keep("schedule.add", lambda c: stored_schedules.add(c, new))
+
+    async def change_any_schedule(
+        self, schedule_id: int, make: Callable[[Schedule], Schedule]
+    ) -> Schedule:
+        """Store what ``make`` makes of the present schedule, whose owner stays.
+
+        Raises NotFound, Unprocessable, Overloaded, and what ``make`` raises.
+        """
+        async with self._groups.exclusively():
+            new = make(self._any(schedule_id))
+            _check_schedule(new)
 
             def replace(connection: sa.Connection) -> Schedule:
                 stored_schedules.replace(connection, new)
@@ -203,38 +242,43 @@ class Forwardings:
 
             return await self._keep("schedule.change", replace)
 
-    async def delete_schedule(
-        self, user: User, schedule_id: int, *, if_same: Schedule | None = None
-    ) -> None:
-        """Delete one of his own; what used it holds always from now on.
+    async def delete_any_schedule(self, schedule_id: int) -> None:
+        """Delete a schedule; what used it holds always from now on. Raises NotFound, Overloaded."""
+        await self._delete(schedule_id, lambda old: None)
 
-        His forwarding gets a new version where it used the schedule.  ``if_same`` and errors are
-        those of `change_schedule`.
-        """
+    async def _delete(self, schedule_id: int, check: Callable[[Schedule], None]) -> None:
+        """A forwarding that used the schedule gets a new version."""
         async with self._groups.exclusively():
-            self._own_one(user, schedule_id, if_same)
-            old = self.of_id(user.id)
-            new = old.without_schedule(schedule_id)
-            if new != old:
-                new = attrs.evolve(new, version=old.version + 1)
+            schedule = self._any(schedule_id)
+            check(schedule)
+            own = schedule.user_id
+            changed = {
+                user_id: attrs.evolve(new, version=old.version + 1)
+                for user_id, old in self._forwardings.items()
+                if own in (None, user_id) and (new := old.without_schedule(schedule_id)) != old
+            }
 
             def delete(connection: sa.Connection) -> None:
                 stored_schedules.delete(connection, schedule_id)
-                if new != old:
-                    stored.replace(connection, user.id, new, after=old.version)
+                for user_id, new in changed.items():
+                    stored.replace(connection, user_id, new, after=new.version - 1)
 
             await self._store.write("schedule.delete", delete)
             del self._schedules[schedule_id]
-            if new != old:
-                self._forwardings[user.id] = new
+            self._forwardings |= changed
+
+    def _any(self, schedule_id: int) -> Schedule:
+        schedule = self._schedules.get(schedule_id)
+        if schedule is None:
+            raise NotFound(f"there is no schedule {schedule_id}", field="schedule")
+        return schedule
 
     def _own(self, user: User) -> list[Schedule]:
         return [each for each in self._schedules.values() if each.user_id == user.id]
 
-    def _own_one(self, user: User, schedule_id: int, same: Schedule | None) -> None:
-        schedule = self._schedules.get(schedule_id)
-        if schedule is None or schedule.user_id != user.id:
-            raise NotFound(f"{user.name} has no schedule {schedule_id}", field="schedule")
+    def _own_one(self, user: User, schedule: Schedule, same: Schedule | None) -> None:
+        if schedule.user_id != user.id:
+            raise NotFound(f"{user.name} has no schedule {schedule.id}", field="schedule")
         if same not in (None, schedule):
             raise PreconditionFailed(
                 "the schedule has been changed since it was read; read it again"
@@ -258,8 +302,12 @@ class Forwardings:
                 del self._schedules[schedule.id]
 
 
-def _check_schedule(name: str, description: str, periods: Sequence[Period]) -> None:
+def _owner(schedule: Schedule) -> tuple[int | None, str | None]:
+    return schedule.user_id, schedule.group
+
+
+def _check_schedule(schedule: Schedule) -> None:
     try:
-        check_schedule(name, description, periods)
+        check_schedule(schedule.name, schedule.description, schedule.periods)
     except BadSchedule as error:
         raise Unprocessable(str(error), field=error.path) from None

@@ -1,4 +1,4 @@
-"""The schedules of users and user groups; the live table stands in ``service``."""
+"""The schedules of users, user groups and the house; the live table stands in ``service``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.errors import Conflict, NotFound
 from sipxd.store.plain import decode, encode
-from sipxd.store.schema import schedules, users
+from sipxd.store.schema import schedules, user_groups, users
 
 
 def every(connection: sa.Connection) -> list[Schedule]:
@@ -60,6 +60,12 @@ def delete(connection: sa.Connection, schedule_id: int) -> bool:
     """Delete a schedule; False when there is none."""
     done = connection.execute(sa.delete(schedules).where(schedules.c.id == schedule_id))
     return bool(done.rowcount)
+
+
+def groups(connection: sa.Connection) -> dict[int, str]:
+    """The names of the user groups, by their ids."""
+    rows = connection.execute(sa.select(user_groups.c.id, user_groups.c.name))
+    return {row.id: row.name for row in rows}
 
 
 def _row(schedule: Schedule) -> dict[str, Any]:

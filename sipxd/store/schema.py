@@ -193,7 +193,7 @@ house = sa.Table(
     sa.Column("value", sa.Text, nullable=False),  # JSON
 )
 
-# Of a user or of a user group: one of the two is null.
+# Of a user or of a user group: one of the two is null, and of a general one both.
 schedules = sa.Table(
     "schedules",
     metadata,

@@ -156,6 +156,29 @@ class Forwardings(Protocol):
     ) -> None:
         """Delete one of his own; what used it holds always from now on. Raises as above."""
 
+    def schedule(self, schedule_id: int) -> Schedule | None:
+        """The schedule with that id, whosever it is."""
+
+    def every_schedule(self) -> list[Schedule]:
+        """The schedules of all users and groups and the general ones, by name."""
+
+    async def user_groups(self) -> dict[int, str]:
+        """The names of the user groups, by their ids."""
+
+    async def add_any_schedule(self, new: Schedule) -> Schedule:
+        """Make a schedule (its id is ignored) of the owner that it names. Raises Unprocessable."""
+
+    async def change_any_schedule(
+        self, schedule_id: int, make: Callable[[Schedule], Schedule]
+    ) -> Schedule:
+        """Store what ``make`` makes of the present schedule, whose owner stays.
+
+        Raises NotFound, Unprocessable, and what ``make`` raises.
+        """
+
+    async def delete_any_schedule(self, schedule_id: int) -> None:
+        """Delete a schedule; what used it holds always from now on. Raises NotFound."""
+
 
 class CallGroups(Protocol):
     """The hunt groups."""

@@ -34,6 +34,7 @@ from werkzeug.routing import BaseConverter
 from sipxd import metrics
 from sipxd.web import cors, problems
 from sipxd.web.api.base import without_suffix
+from sipxd.web.api.schedules import add_schedules_routes as add_api_schedules_routes
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
 from sipxd.web.digest import DigestLogins
@@ -254,6 +255,7 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_schedules_routes(app, authenticator, accounts, forwardings)
     add_tokens_routes(app, authenticator, services.tokens)
     add_groups_routes(app, authenticator, services.call_groups)
+    add_api_schedules_routes(app, authenticator, accounts, forwardings)
     _add_public_routes(app, services.ready)
     Resources(app, authenticator, services).load(config.web.plugins)
     return _site(app, config, reactor)
