@@ -35,8 +35,8 @@ GAUGES = (
 )
 """What must be back at zero when all calls are over."""
 
-_next: int | None = None
-"""The port to look at next; None: none has been given."""
+_given: list[int] = []
+"""The port behind the one that was given last."""
 
 
 def _own_ports() -> range:
@@ -58,14 +58,13 @@ def free_port(width: int = 1) -> int:
     They lie below the ports that the system hands out by itself, and go round: one that was given
     is not given again before all the others.
     """
-    global _next
     own = _own_ports()
-    first = random.choice(own) if _next is None else _next
+    first = _given.pop() if _given else random.choice(own)
     for _ in own:
         if first + width > own.stop:
             first = own.start
         if all(_is_free(port) for port in range(first, first + width)):
-            _next = first + width
+            _given.append(first + width)
             return first
         first += 1
     raise AssertionError(f"there are no {width} free ports in a row in {own}")
