@@ -58,6 +58,8 @@ class Wish:
     voicemail: bool = True
     """Whether it may end in a voicemail box (``sipx-noroute``)."""
     only_voicemail: bool = False
+    regardless: bool = False
+    """Whether nothing that he has set counts: he is in that call already."""
 
 
 ANYTHING = Wish()
@@ -106,7 +108,7 @@ class Plans:
             return Plan((), passage, last=last, refusal=(480, "No voicemail"))
         situated = Situated(
             user.name,
-            settings,
+            Forwarding() if wish.regardless else settings,
             own,
             self._timer(settings),
             Moment.of(passage.at, self._zone(settings.time_zone)),

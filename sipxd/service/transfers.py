@@ -143,7 +143,7 @@ class Transfers:
             known_as = Number(self._destinations.canonical(number), number.host)
             path = turn_path(runner.path, known_as, self._destinations.policy.domain)
             follow = replaces is None  # one telephone has that dialog, and no other
-            wish = Wish(follow=follow, voicemail=follow)
+            wish = Wish(follow=follow, voicemail=follow, regardless=not follow)
             destination = self._destinations.find(user, number, caller=shown, path=path, wish=wish)
         except Forbidden as error:
             raise _Refused(403, f"Forbidden: {error.detail}") from None

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipxd.call.record import CallState
+from sipxd.directory.forwarding import Forwarding
 from sipxd.testing.office import Office
 from sipxd.testing.phone import Behaviour, Phone, PhoneCall
 
@@ -240,7 +241,8 @@ def test_a_dialog_that_nobody_knows_is_481_and_the_call_goes_on() -> None:
 def test_a_dialog_that_the_pbx_carries_is_named_to_the_pbx_only() -> None:
     office = Office(settings='[sip]\noutbound_proxy = "sip:198.51.100.3:5060"')
     alice, bob, pbx = (office.add_phone(name) for name in ("200", "201", "202"))
-    office.add_user("203")
+    busy = office.add_user("203")
+    office.forwardings._forwardings[busy.id] = Forwarding(do_not_disturb=True)  # he talks already
     call = alice.call("201")
     office.run(5)
     dialog = "elsewhere%3Bto-tag%3Da%3Bfrom-tag%3Db"
