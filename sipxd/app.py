@@ -234,6 +234,7 @@ class App(MultiService):
             self.forwardings,
             self.call_groups,
             self.rehearsals,
+            registrations=self.registrations,
             ready=lambda: self._ready,
         )
         site = build_site(services, reactor=reactor)

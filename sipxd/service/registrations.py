@@ -9,7 +9,8 @@ may be opened.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import attrs
 import sqlalchemy as sa
@@ -77,14 +78,36 @@ class Registrations:
         """Every binding, of whomever."""
         return [binding for bindings in self._bindings.values() for binding in bindings]
 
+    def every(self) -> list[tuple[int, Binding]]:
+        """The bindings of all users, each with the user's id.
+
+        Those that have just expired are among them, those without a way to their phones are not.
+        """
+        return [
+            (user_id, binding)
+            for user_id, bindings in sorted(self._bindings.items())
+            for binding in bindings
+            if self._reachable(binding)
+        ]
+
+    async def drop(self, unwanted: Callable[[int, Binding], bool]) -> None:
+        """Drop the bindings of which ``unwanted`` says so, given the user's id and the binding.
+
+        Raises Overloaded and StoreFailed; then those of some users may be dropped, of others not.
+        """
+        for user_id in list(self._bindings):
+            async with self._exclusively(user_id):
+                before = self._bindings.get(user_id, ())
+                after = tuple(binding for binding in before if not unwanted(user_id, binding))
+                if after != before:
+                    await self._keep(user_id, after)
+
     async def register(self, user: User, request: Request, flow: Flow) -> Registered | Rejected:
         """Work off an authenticated REGISTER; the change is stored when this returns.
 
         Raises Overloaded and StoreFailed, and has changed nothing then.
         """
-        lock = self._locks.setdefault(user.id, DeferredLock())
-        await lock.acquire()
-        try:
+        async with self._exclusively(user.id):
             # What cannot be reached any more takes no place from a phone that comes back.
             existing = tuple(b for b in self._bindings.get(user.id, ()) if self._reachable(b))
             result = register(request, existing, flow, self._now(), self._limit)
@@ -97,10 +120,18 @@ class Registrations:
                 if self._keepalive is not None:
                     self._keepalive.registered(user.id, result.bindings)
             return result
+
+    @asynccontextmanager
+    async def _exclusively(self, user_id: int) -> AsyncIterator[None]:
+        """Wait until nobody else changes the bindings of this user."""
+        lock = self._locks.setdefault(user_id, DeferredLock())
+        await lock.acquire()
+        try:
+            yield
         finally:
             lock.release()
             if not lock.locked and not lock.waiting:
-                self._locks.pop(user.id, None)
+                self._locks.pop(user_id, None)
 
     async def _keep(self, user_id: int, after: tuple[Binding, ...]) -> None:
         def save(connection: sa.Connection) -> None:

@@ -191,6 +191,8 @@ class Wanted:
     caller: str = ""
     """A part of the caller's name or number; empty: whoever."""
     callee: str = ""
+    either: str = ""
+    """A part of the name or number of one of the two."""
 
 
 _ORDERS = {
@@ -219,6 +221,12 @@ def ended(
     for column, part in ((calls.c.user_name, wanted.caller), (calls.c.number, wanted.callee)):
         if part:
             query = query.where(column.contains(part, autoescape=True))
+    if wanted.either:
+        found = (
+            column.contains(wanted.either, autoescape=True)
+            for column in (calls.c.user_name, calls.c.number)
+        )
+        query = query.where(sa.or_(*found))
     if order:
         query = query.order_by(_ORDERS[order])
     query = query.order_by(calls.c.started.desc(), calls.c.id.desc())

@@ -15,6 +15,7 @@ from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
 from sipxd.service.call_controller import Asked, Course
 from sipxd.service.call_log import Cdr
+from sipxd.sip.registrar import Binding
 from sipxd.store.calls import Wanted
 
 
@@ -204,6 +205,16 @@ class CallGroups(Protocol):
         """Raises NotFound, PreconditionFailed."""
 
 
+class Registrations(Protocol):
+    """Which phones are registered."""
+
+    def every(self) -> list[tuple[int, Binding]]:
+        """The bindings of all users, each with the user's id."""
+
+    async def drop(self, unwanted: Callable[[int, Binding], bool]) -> None:
+        """Drop the bindings of which ``unwanted`` says so, given the user's id and the binding."""
+
+
 class Rehearsals(Protocol):
     """What would become of a call, without ringing anybody."""
 
@@ -256,6 +267,9 @@ class Configured(Protocol):
     """The part of the configuration that the doors read."""
 
     @property
+    def domain(self) -> str: ...
+
+    @property
     def realm_or_domain(self) -> str: ...
 
     @property
@@ -278,5 +292,6 @@ class Services:
     forwardings: Forwardings
     call_groups: CallGroups
     rehearsals: Rehearsals
+    registrations: Registrations
     ready: Callable[[], bool]
     """Whether calls are taken now."""

@@ -34,6 +34,8 @@ from werkzeug.routing import BaseConverter
 from sipxd import metrics
 from sipxd.web import cors, problems
 from sipxd.web.api.base import without_suffix
+from sipxd.web.api.cdrs import add_cdrs_routes as add_api_cdrs_routes
+from sipxd.web.api.registrations import add_registrations_routes
 from sipxd.web.api.schedules import add_schedules_routes as add_api_schedules_routes
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
@@ -256,6 +258,8 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_tokens_routes(app, authenticator, services.tokens)
     add_groups_routes(app, authenticator, services.call_groups)
     add_api_schedules_routes(app, authenticator, accounts, forwardings)
+    add_registrations_routes(app, authenticator, accounts, services.registrations, config.domain)
+    add_api_cdrs_routes(app, authenticator, accounts, services.call_log)
     _add_public_routes(app, services.ready)
     Resources(app, authenticator, services).load(config.web.plugins)
     return _site(app, config, reactor)

@@ -46,6 +46,7 @@ from sipxd.web.tls import load_context, make_self_signed
 # Helpers lie beside the tests, which are no package.
 sys.path.append(str(Path(__file__).parent))
 
+from phonekit import phones  # noqa: F401, a fixture
 from webkit import Client
 
 
@@ -284,6 +285,7 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
         office.forwardings,
         office.call_groups,
         office.rehearsals,
+        registrations=office.registrations,
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)

@@ -3,6 +3,8 @@
 A document is told as JSON without a root and with its nulls, or as XML with a declaration and
 without them.  What differs between the two in a document is the resource's business: it is given
 the form.  What was made or changed is answered with its id, as text.
+
+Routes are added without a slash at their end: then the router knows them with one, too.
 """
 
 from __future__ import annotations

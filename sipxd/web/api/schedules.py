@@ -71,19 +71,19 @@ def add_schedules_routes(
             raise NotFound(f"There is no schedule {schedule_id}.")
         return schedule
 
-    @app.route(f"{PATH}/general/", methods=["GET"])
+    @app.route(f"{PATH}/general", methods=["GET"])
     async def get_general(request: Request) -> bytes:
         await administrator(authenticator, request)
         every = forwardings.every_schedule()
         return await told(request, (each for each in every if _type(each) == GENERAL))
 
-    @app.route(f"{PATH}/group/", methods=["GET"])
+    @app.route(f"{PATH}/group", methods=["GET"])
     async def get_of_groups(request: Request) -> bytes:
         await administrator(authenticator, request)
         every = forwardings.every_schedule()
         return await told(request, (each for each in every if _type(each) == GROUP))
 
-    @app.route(f"{PATH}/group/<group_id>/", methods=["GET"])
+    @app.route(f"{PATH}/group/<group_id>", methods=["GET"])
     async def get_of_group(request: Request, group_id: str) -> bytes:
         await administrator(authenticator, request)
         group = (await forwardings.user_groups()).get(number(group_id, "user group"))
@@ -92,7 +92,7 @@ def add_schedules_routes(
         every = forwardings.every_schedule()
         return await told(request, (each for each in every if each.group == group))
 
-    @app.route(f"{PATH}/user/<user_id>/<which>/", methods=["GET"])
+    @app.route(f"{PATH}/user/<user_id>/<which>", methods=["GET"])
     async def get_of_user(request: Request, user_id: str, which: str) -> bytes:
         await administrator(authenticator, request)
         user = accounts.by_id(number(user_id, "user with the id"))
@@ -102,7 +102,7 @@ def add_schedules_routes(
         own = [schedule for schedule in usable if schedule.user_id == user.id]
         return await told(request, usable if which == "all" else own)
 
-    @app.route(f"{PATH}/", methods=["POST"])
+    @app.route(PATH, methods=["POST"])
     async def post_schedule(request: Request) -> bytes:
         await administrator(authenticator, request)
         document = read_object(request, "Schedule", MEMBERS)
@@ -114,13 +114,13 @@ def add_schedules_routes(
         made = await shield(forwardings.add_any_schedule(new))
         return id_answer(request, made.id)
 
-    @app.route(f"{PATH}/<schedule_id>/", methods=["GET"])
+    @app.route(f"{PATH}/<schedule_id>", methods=["GET"])
     async def get_schedule(request: Request, schedule_id: str) -> bytes:
         await administrator(authenticator, request)
         thing = (present(schedule_id), await forwardings.user_groups())
         return object_answer(request, "Schedule", thing, _document)
 
-    @app.route(f"{PATH}/<schedule_id>/", methods=["PUT"])
+    @app.route(f"{PATH}/<schedule_id>", methods=["PUT"])
     async def put_schedule(request: Request, schedule_id: str) -> bytes:
         await administrator(authenticator, request)
         schedule_number = present(schedule_id).id
@@ -134,13 +134,13 @@ def add_schedules_routes(
         await shield(forwardings.change_any_schedule(schedule_number, change))
         return id_answer(request, schedule_number)
 
-    @app.route(f"{PATH}/<schedule_id>/", methods=["DELETE"])
+    @app.route(f"{PATH}/<schedule_id>", methods=["DELETE"])
     async def delete_schedule(request: Request, schedule_id: str) -> bytes:
         await administrator(authenticator, request)
         await shield(forwardings.delete_any_schedule(present(schedule_id).id))
         return empty_answer(request, 200)
 
-    @app.route(f"{PATH}/<schedule_id>/period/", methods=["POST"])
+    @app.route(f"{PATH}/<schedule_id>/period", methods=["POST"])
     async def post_period(request: Request, schedule_id: str) -> bytes:
         await administrator(authenticator, request)
         schedule_number = present(schedule_id).id
@@ -152,7 +152,7 @@ def add_schedules_routes(
         await shield(forwardings.change_any_schedule(schedule_number, append))
         return empty_answer(request, 200)
 
-    @app.route(f"{PATH}/<schedule_id>/period/<index>/", methods=["DELETE"])
+    @app.route(f"{PATH}/<schedule_id>/period/<index>", methods=["DELETE"])
     async def delete_period(request: Request, schedule_id: str, index: str) -> bytes:
         await administrator(authenticator, request)
         place = number(index, "period")
