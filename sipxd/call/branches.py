@@ -45,6 +45,15 @@ class Node:
     rang: bool = False
     early_media: bool = False
 
+    @property
+    def plays_alone(self) -> bool:
+        """Whether it, or what it leads to, is all that rings in its stage, and plays something."""
+        if len(self.level.running) != 1:
+            return False
+        if self.inside is not None:
+            return any(below.plays_alone for below in self.inside.running)
+        return self.early_media and self.state is BranchState.RINGING
+
 
 @attrs.define(eq=False)
 class Level:

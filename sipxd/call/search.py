@@ -210,11 +210,9 @@ class Search:
         if node is None or not node.timed:
             return []
         node.timed = False
-        alone = len(node.level.running) == 1
-        plays = node.early_media and node.state is BranchState.RINGING
         # Nothing but the time for all together ends it then.
         bounded = self._limited or self._plan.limit is None
-        if plays and alone and bounded and self._plan.early_media_extends:
+        if node.plays_alone and bounded and self._plan.early_media_extends:
             return []
         node.level.failed(node, 408, "No answer", reached=True)
         return [*self._drop(node), *self._after(node.level)]

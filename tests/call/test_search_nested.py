@@ -325,3 +325,20 @@ def test_what_a_phone_plays_before_it_redirects_does_not_extend_the_time_behind_
     search.refused("1", 302, "Moved", [(1.0, "sip:a@x")])
     search.found("1.1", plan([phone("a", None)]))
     assert steps(search.expired("1")) == ["drop 1.1.1", "408"]
+
+
+def test_a_number_whose_phone_is_all_that_rings_and_plays_something_outlives_its_time() -> None:
+    search = started([number("300", 20.0)], [phone("b")], early_media_extends=True)
+    search.found("1", plan([number("0711", 10.0)]))
+    search.found("1.1", plan([phone("trunk", None)]))
+    search.progress("1.1.1", plays=True)
+    assert search.expired("1.1") == []
+    assert search.expired("1") == []
+    assert steps(search.answered("1.1.1")) == ["won 1.1.1"]
+
+
+def test_a_number_of_whose_phones_two_ring_does_not_outlive_its_time() -> None:
+    search = started([number("300", 20.0)], [phone("b")], early_media_extends=True)
+    search.found("1", plan([phone("a", None), phone("trunk", None)]))
+    search.progress("1.2", plays=True)
+    assert steps(search.expired("1")) == ["drop 1.1", "drop 1.2", "ring 2 b"]
