@@ -44,6 +44,7 @@ from sipxd.service.forwardings import Forwardings
 from sipxd.service.gateways import Gateways
 from sipxd.service.keepalive import NatKeepalive
 from sipxd.service.live import LiveCalls
+from sipxd.service.park_orbits import ParkOrbits
 from sipxd.service.phones import Phones
 from sipxd.service.plans import Plans
 from sipxd.service.recovery import recover
@@ -143,6 +144,7 @@ class App(MultiService):
     registrations: Registrations
     phones: Phones
     call_groups: CallGroups
+    park_orbits: ParkOrbits
     forwardings: Forwardings
     rehearsals: Rehearsals
     call_log: CallLog
@@ -195,6 +197,8 @@ class App(MultiService):
         await self.phones.load()
         self.call_groups = CallGroups(self.store, self.accounts, config.domain)
         await self.call_groups.load()
+        self.park_orbits = ParkOrbits(self.store, config.domain)
+        await self.park_orbits.load()
         self.forwardings = Forwardings(
             self.store,
             self.accounts,
@@ -235,6 +239,7 @@ class App(MultiService):
             self.call_groups,
             self.rehearsals,
             registrations=self.registrations,
+            park_orbits=self.park_orbits,
             ready=lambda: self._ready,
         )
         site = build_site(services, reactor=reactor)
@@ -279,6 +284,7 @@ class App(MultiService):
             self.accounts,
             self.forwardings,
             self.call_groups,
+            self.park_orbits,
             time_zone=config.call.time_zone,
             is_holiday=self.forwardings.holidays.is_holiday,
         )

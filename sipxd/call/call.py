@@ -22,7 +22,7 @@ from sipxd.call.effects import (
     StopTimer,
     reason,
 )
-from sipxd.call.plan import Destination, Plan
+from sipxd.call.plan import NOT_PARKED, Destination, Plan
 from sipxd.call.record import CallState, Cause, Side
 from sipxd.call.search import LIMIT, RING, Exhausted, RingBranch, Search, Won
 from sipxd.call.search import Outcome as SearchOutcome
@@ -289,6 +289,8 @@ def unjoined_sentence(status: int) -> str:
 
 def refusal_sentence(status: int, text: str) -> str:
     """Why nobody answered, in words."""
+    if text == NOT_PARKED:
+        return f"{text}."
     known = _SENTENCES.get(status)
     return (
         known if known is not None else f"The other side refused the call: {status} {text}".strip()

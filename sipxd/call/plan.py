@@ -57,6 +57,10 @@ class Passage:
     """When the call came in, in seconds since the epoch."""
 
 
+NOT_PARKED = "No call can be parked, there is no park server"
+"""What a call for a park orbit is refused with."""
+
+
 @attrs.frozen
 class Leaf:
     """Something that can be rung, for ``seconds``; None: as long as the branch above it."""

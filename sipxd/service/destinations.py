@@ -42,10 +42,10 @@ OWN_PHONES = ";sipx-userforward=false"
 class Destinations:
     """The one place that turns a number into a plan, for whatever door a call comes through.
 
-    A number leads, in this order, to: the user who has it; the hunt group that has it; the gateways
-    of the first route that matches it; the outbound proxy.  A number of another domain leads to
-    that domain.  ``is_well`` tells whether a gateway is in good health, ``plans`` what users and
-    hunt groups want done with a call.
+    A number leads, in this order, to: the user who has it; the hunt group or park orbit that has
+    it; the gateways of the first route that matches it; the outbound proxy.  A number of another
+    domain leads to that domain.  ``is_well`` tells whether a gateway is in good health, ``plans``
+    what users and hunt groups want done with a call.
     """
 
     def __init__(
@@ -241,6 +241,9 @@ class Destinations:
         group = self._plans.group(number.user)
         if group is not None:
             return self._plans.of_group(group, passage)
+        parked = self._plans.of_orbit(number.user, passage)
+        if parked is not None:
+            return parked
         emergency = from_phone and self.policy.is_emergency(number)
         if self._plans.knows(number.user) and not emergency:
             raise NotFound(f"{number} is switched off.", field="number")

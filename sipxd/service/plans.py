@@ -16,9 +16,10 @@ from twisted.logger import Logger
 
 from sipxd.call.effects import Target
 from sipxd.call.forward import Moment, Situated, group_plan, total_seconds, user_plan
-from sipxd.call.plan import Leaf, Passage, Plan
+from sipxd.call.plan import NOT_PARKED, Leaf, Passage, Plan
 from sipxd.directory.call_group import CallGroup
 from sipxd.directory.forwarding import Forwarding
+from sipxd.directory.park_orbit import ParkOrbit
 from sipxd.directory.schedule import Schedule
 from sipxd.directory.user import User
 
@@ -40,6 +41,12 @@ class Groups(Protocol):
     """What plans need of `sipxd.service.call_groups.CallGroups`."""
 
     def find(self, name: str) -> CallGroup | None: ...
+
+
+class Orbits(Protocol):
+    """What plans need of `sipxd.service.park_orbits.ParkOrbits`."""
+
+    def find(self, number: str) -> ParkOrbit | None: ...
 
 
 class Users(Protocol):
@@ -74,6 +81,7 @@ class Plans:
         users: Users,
         settings: Settings,
         groups: Groups,
+        orbits: Orbits,
         *,
         time_zone: str = "",
         is_holiday: Callable[[str, datetime.date], bool],
@@ -81,12 +89,13 @@ class Plans:
         self._users = users
         self._settings = settings
         self._groups = groups
+        self._orbits = orbits
         self._time_zone = time_zone
         self._is_holiday = is_holiday
 
     def knows(self, name: str) -> bool:
-        """Whether there is a user or a hunt group of that name or alias."""
-        return self._users.find(name) is not None or self._groups.find(name) is not None
+        """Whether there is a user, a hunt group or a park orbit of that name or alias."""
+        return any(each.find(name) for each in (self._users, self._groups, self._orbits))
 
     def group(self, name: str) -> CallGroup | None:
         """The hunt group that is reached by ``name``, unless it is switched off."""
@@ -117,6 +126,12 @@ class Plans:
             self._is_holiday,
         )
         return user_plan(situated, passage, follow=wish.follow)
+
+    def of_orbit(self, number: str, passage: Passage) -> Plan | None:
+        """What a call for a park orbit comes to: nothing parks it. None: it is for none."""
+        if self._orbits.find(number) is None:
+            return None
+        return Plan((), passage, refusal=(480, NOT_PARKED))
 
     def of_group(self, group: CallGroup, passage: Passage) -> Plan:
         """Whom a call for ``group`` rings."""

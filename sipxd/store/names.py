@@ -1,4 +1,5 @@
-"""The one name space of users and hunt groups: whatever may be dialled belongs to one of them."""
+"""The one name space of users, hunt groups, conferences and park orbits: whatever may be dialled
+belongs to one of them."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from sipxd.errors import Conflict
-from sipxd.store.schema import call_groups, names
+from sipxd.store.schema import call_groups, conferences, names, park_orbits
 
 
 def refuse_taken(
@@ -16,11 +17,13 @@ def refuse_taken(
     *,
     user_id: int | None = None,
     group_id: int | None = None,
+    conference_id: int | None = None,
+    orbit_id: int | None = None,
 ) -> None:
-    """Raise Conflict when one of the ``wanted`` names belongs to another user or hunt group.
+    """Raise Conflict when one of the ``wanted`` names belongs to somebody else.
 
     They come with the field that each stands in, the one that is to be named first at the front.
-    ``user_id`` or ``group_id`` is whose names they shall be; neither: of somebody new.
+    One of the ids says whose names they shall be; none of them: of somebody new.
     """
     fields = list(wanted)
     asked = [name for name, _ in fields]
@@ -28,11 +31,16 @@ def refuse_taken(
     if user_id is not None:
         of_users = of_users.where(names.c.user_id != user_id)
     _refuse(connection.scalars(of_users), fields, "the name or alias of another user")
-    for column in (call_groups.c.name, call_groups.c.extension, call_groups.c.did):
-        of_groups = sa.select(column).where(column.in_(asked))
-        if group_id is not None:
-            of_groups = of_groups.where(call_groups.c.id != group_id)
-        _refuse(connection.scalars(of_groups), fields, "the name or number of a hunt group")
+    for table, columns, own_id, what in (
+        (call_groups, ("name", "extension", "did"), group_id, "hunt group"),
+        (conferences, ("name", "extension"), conference_id, "conference"),
+        (park_orbits, ("name", "extension"), orbit_id, "park orbit"),
+    ):
+        for column in columns:
+            of_others = sa.select(table.c[column]).where(table.c[column].in_(asked))
+            if own_id is not None:
+                of_others = of_others.where(table.c.id != own_id)
+            _refuse(connection.scalars(of_others), fields, f"the name or number of a {what}")
 
 
 def _refuse(found: Iterable[str], fields: list[tuple[str, str]], whose: str) -> None:

@@ -185,6 +185,16 @@ conferences = sa.Table(
     sqlite_autoincrement=True,
 )
 
+park_orbits = sa.Table(
+    "park_orbits",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("extension", sa.Text, nullable=False, unique=True),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the rest of the ParkOrbit
+    sqlite_autoincrement=True,
+)
+
 # What an administrator has set for the whole house, by its name.
 house = sa.Table(
     "house",

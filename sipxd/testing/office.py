@@ -29,6 +29,7 @@ from sipxd.service.destinations import Destinations
 from sipxd.service.forwardings import Forwardings
 from sipxd.service.gateways import Gateways
 from sipxd.service.live import LiveCalls
+from sipxd.service.park_orbits import ParkOrbits
 from sipxd.service.phones import Phones
 from sipxd.service.plans import Plans
 from sipxd.service.registrations import Registrations
@@ -111,6 +112,7 @@ class Office:
         self.registrations = Registrations(store, 10, self.time)
         self.call_groups = CallGroups(store, self.accounts, DOMAIN)
         self.now(self.call_groups.load())
+        self.park_orbits = ParkOrbits(store, DOMAIN)
         self.forwardings = Forwardings(
             store,
             self.accounts,
@@ -141,6 +143,7 @@ class Office:
             self.accounts,
             self.forwardings,
             self.call_groups,
+            self.park_orbits,
             time_zone=self.config.call.time_zone,
             is_holiday=self.forwardings.holidays.is_holiday,
         )

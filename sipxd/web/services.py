@@ -11,6 +11,7 @@ from sipxd.call.record import CallRecord
 from sipxd.call.rehearsal import Rehearsal
 from sipxd.directory.call_group import CallGroup
 from sipxd.directory.forwarding import Forwarding
+from sipxd.directory.park_orbit import ParkOrbit
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
 from sipxd.service.call_controller import Asked, Course
@@ -205,6 +206,25 @@ class CallGroups(Protocol):
         """Raises NotFound, PreconditionFailed."""
 
 
+class ParkOrbits(Protocol):
+    """The park orbits."""
+
+    def all(self) -> list[ParkOrbit]:
+        """Every orbit, the oldest first."""
+
+    def get(self, orbit_id: int) -> ParkOrbit:
+        """Raises NotFound."""
+
+    async def add(self, new: ParkOrbit) -> ParkOrbit:
+        """Make an orbit (its id is ignored). Raises BadInput, Conflict."""
+
+    async def change(self, orbit_id: int, make: Callable[[ParkOrbit], ParkOrbit]) -> ParkOrbit:
+        """Store what ``make`` makes of the present orbit. Raises as ``add``, NotFound."""
+
+    async def delete(self, orbit_ids: list[int]) -> None:
+        """Delete these orbits, all of them or none. Raises NotFound."""
+
+
 class Registrations(Protocol):
     """Which phones are registered."""
 
@@ -293,5 +313,6 @@ class Services:
     call_groups: CallGroups
     rehearsals: Rehearsals
     registrations: Registrations
+    park_orbits: ParkOrbits
     ready: Callable[[], bool]
     """Whether calls are taken now."""

@@ -35,6 +35,7 @@ from sipxd import metrics
 from sipxd.web import cors, problems
 from sipxd.web.api.base import without_suffix
 from sipxd.web.api.cdrs import add_cdrs_routes as add_api_cdrs_routes
+from sipxd.web.api.orbits import add_orbits_routes
 from sipxd.web.api.registrations import add_registrations_routes
 from sipxd.web.api.schedules import add_schedules_routes as add_api_schedules_routes
 from sipxd.web.auth import Authenticator
@@ -259,6 +260,7 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_groups_routes(app, authenticator, services.call_groups)
     add_api_schedules_routes(app, authenticator, accounts, forwardings)
     add_registrations_routes(app, authenticator, accounts, services.registrations, config.domain)
+    add_orbits_routes(app, authenticator, services.park_orbits, config.domain)
     add_api_cdrs_routes(app, authenticator, accounts, services.call_log)
     _add_public_routes(app, services.ready)
     Resources(app, authenticator, services).load(config.web.plugins)

@@ -286,6 +286,7 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
         office.call_groups,
         office.rehearsals,
         registrations=office.registrations,
+        park_orbits=office.park_orbits,
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)

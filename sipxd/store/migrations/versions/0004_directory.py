@@ -85,6 +85,17 @@ def _make_administration() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "park_orbits",
+        sa.Column("id", sa.Integer),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("extension", sa.Text, nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_park_orbits"),
+        sa.UniqueConstraint("name", name="uq_park_orbits_name"),
+        sa.UniqueConstraint("extension", name="uq_park_orbits_extension"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "house",
         sa.Column("name", sa.Text),
         sa.Column("value", sa.Text, nullable=False),
