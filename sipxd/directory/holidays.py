@@ -9,7 +9,13 @@ from sipxd.directory.forwarding import HOLIDAYS
 
 
 class Holidays:
-    """What the package ``holidays`` knows; imported with the first question, because it is big."""
+    """What the package ``holidays`` knows.
+
+    It is big, and imported when the first of these is made: at start, and not while somebody calls.
+    """
+
+    def __init__(self) -> None:
+        _is_known("DE")
 
     def is_known(self, place: str) -> bool:
         """Whether the holidays of ``place`` are known."""

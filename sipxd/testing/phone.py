@@ -304,7 +304,8 @@ class Phone:
 
     def _rings(self, handle: ServerHandle, request: Request, flow: Flow) -> None:
         behaviour = self.behaviour
-        if behaviour.refuse or (behaviour.refuse_offerless and request.sdp is None):
+        at_once = behaviour.refuse and not behaviour.refuse_after
+        if at_once or (behaviour.refuse_offerless and request.sdp is None):
             status = behaviour.refuse or 488
             self.tell(f"refuses the call with {status}")
             self._answer(handle, status, (("Server", AGENT),))
@@ -322,13 +323,21 @@ class Phone:
         early = behaviour.early_media and request.sdp is not None
         progress = leg.Progress(183, self.sdp()) if early else leg.Progress(180)
         call.driver.work(machine.ring(progress, "here"))
-        if behaviour.answer_after is not None:
+        if behaviour.refuse:
+            self.timers.schedule(behaviour.refuse_after, self.post, lambda: self._refuse(call))
+        elif behaviour.answer_after is not None:
             self.timers.schedule(behaviour.answer_after, self.post, lambda: self._answer_call(call))
 
     def _answer_call(self, call: PhoneCall) -> None:
         if isinstance(call.machine, UasLeg) and call.machine.state is LegState.EARLY:
             self.tell("answers")
             call.driver.work(call.machine.accept(self.sdp(), "here"))
+
+    def _refuse(self, call: PhoneCall) -> None:
+        if isinstance(call.machine, UasLeg) and call.machine.state is LegState.EARLY:
+            status = self.behaviour.refuse
+            self.tell(f"refuses the call with {status}")
+            call.driver.work(call.machine.refuse(status, "Refused"))
 
     def _keep(self, call: PhoneCall) -> None:
         self.calls.append(call)

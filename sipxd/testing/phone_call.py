@@ -25,7 +25,9 @@ class Behaviour:
     answer_after: float | None = 1.0
     """Answer after ringing so long; None: never."""
     refuse: int = 0
-    """Refuse with this status at once, for example 486 (busy) or 603 (decline)."""
+    """Refuse with this status, for example 486 (busy) or 603 (decline)."""
+    refuse_after: float = 0.0
+    """Ring so long before that; 0: refuse at once."""
     refuse_offerless: bool = False
     """Refuse an INVITE without SDP with 488."""
     early_media: bool = False
