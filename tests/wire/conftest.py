@@ -151,10 +151,27 @@ def site(make_daemon: Callable[..., Daemon]) -> Site:
     return build(make_daemon)
 
 
+@pytest.fixture(scope="session")
+def lenient_site(make_daemon: Callable[..., Daemon]) -> Site:
+    """One that lets guests in, leaves what plays something ringing, and rings for 3 s in all."""
+    return build(
+        make_daemon, sip__allow_guests=True, call__early_media_extends=True, call__ring_limit=3
+    )
+
+
 @pytest.fixture
 def house(site: Site, tmp_path: Path) -> Iterator[House]:
     """The users and phones of one test; afterwards no call is left."""
     house = House(site, tmp_path)
+    yield house
+    house.stop()
+    house.nothing_is_left()
+
+
+@pytest.fixture
+def lenient_house(lenient_site: Site, tmp_path: Path) -> Iterator[House]:
+    """The same in the lenient one."""
+    house = House(lenient_site, tmp_path)
     yield house
     house.stop()
     house.nothing_is_left()

@@ -38,7 +38,7 @@ TRUNK, PLAIN, VOICEMAIL, PEER, SILENT = (f"127.0.0.{n}" for n in range(41, 46))
 """Addresses of: a gateway that wants to know who forwards, one that does not, the voicemail, a
 trusted peer, a DNS server that never answers."""
 
-SOON = 0.5
+SOON = 0.8
 """Seconds within which something happens that does not wait for a timer."""
 
 _names = itertools.count(5001)

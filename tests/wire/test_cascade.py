@@ -195,6 +195,22 @@ def test_the_caller_may_shorten_the_time_for_all(house: House) -> None:
     assert about(rang(one), 1)
 
 
+def test_all_together_ring_no_longer_than_is_configured_and_then_comes_voicemail(
+    lenient_house: House,
+) -> None:
+    house = lenient_house
+    caller, one, two = house.users(3)
+    callee = house.user(voicemail=True)
+    house.sequence(callee, then(one, 9), then(two), timer=1)
+    callee.start(in_vain())
+    one.start(in_vain())
+    house.voicemail.start(takes(house.voicemail))
+    caller.dial(callee.user, connected(house.voicemail))
+    house.finish()
+    assert about(rang(one), 2)
+    assert not messages(two, "INVITE")
+
+
 def test_a_user_who_has_neither_phone_nor_number_is_not_found(house: House) -> None:
     caller, one, callee = house.user(), house.user(), house.user(registered=False)
     house.sequence(callee, then(one, enabled=False))

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import pytest
-from daemon import Daemon, free_port, until
+from daemon import free_port, until
 from forwarding import (
     House,
-    Site,
     also,
-    build,
     connected,
     in_vain,
     invites,
@@ -97,21 +91,8 @@ def test_a_caller_from_outside_reaches_numbers_outside_by_what_a_user_has_set_al
 # -- guests ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def open_site(make_daemon: Callable[..., Daemon]) -> Site:
-    """A daemon that lets guests in."""
-    return build(make_daemon, sip__allow_guests=True)
-
-
-@pytest.fixture
-def open_house(open_site: Site, tmp_path: Path) -> Iterator[House]:
-    house = House(open_site, tmp_path)
-    yield house
-    house.stop()
-
-
-def test_a_guest_is_forwarded_where_guests_are_let_in(open_house: House) -> None:
-    house = open_house
+def test_a_guest_is_forwarded_where_guests_are_let_in(lenient_house: House) -> None:
+    house = lenient_house
     guest = house.part("guest", GUEST, free_port())
     number, _ = own_phone_busy_then_one_more(house, has("<sip:alice@example.test>", "From"))
     house.outsider(guest, "alice", number, connected())

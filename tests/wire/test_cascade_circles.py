@@ -88,6 +88,20 @@ def test_a_phone_that_redirects_back_makes_no_circle(house: House) -> None:
     assert moment(c, "INVITE") - moment(a, "INVITE") < SOON
 
 
+def test_a_circle_that_an_alias_makes_later_is_cut(house: House) -> None:
+    caller, a, b, c = house.users(4)
+    alias = f"9{b.user}"
+    house.sequence(a, then(alias, 9), then(c))
+    house.sequence(b, then(a, 9))
+    house.daemon.admin("user.set", {"name": b.user, "change": {"aliases": [alias]}})
+    a.start(refuses(486))
+    b.start(refuses(486))
+    c.start(takes(c))
+    caller.dial(a.user, connected(c))
+    house.finish()
+    assert len(invites(a)) == len(invites(b)) == 1
+
+
 def test_two_ways_to_the_same_user_ring_him_once(house: House) -> None:
     caller, a, b, c = house.users(4)
     house.sequence(a, also(b), also(c), timer=1)
@@ -147,7 +161,8 @@ def test_users_whose_phones_all_send_everything_back_to_both_are_no_bomb(
     victims = [house.user(registered=False) for _ in range(2)]
     for victim in victims:
         house.part(victim.user, PEER, site.ports[PEER]).register()
+        house.sequence(victim, timer=9)
     names = [victim.user for victim in victims]
     reflector = reflect({names[0]: names, names[1]: names[::-1]}, PEER)
     refused_within(house, caller, names[0], 482, 20)
-    assert reflector.invites == 35
+    assert reflector.invites <= 35  # Max-Forwards
