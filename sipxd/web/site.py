@@ -33,6 +33,7 @@ from werkzeug.routing import BaseConverter
 
 from sipxd import metrics
 from sipxd.web import cors, problems
+from sipxd.web.api.absent import add_absent_routes
 from sipxd.web.api.base import without_suffix
 from sipxd.web.api.cdrs import add_cdrs_routes as add_api_cdrs_routes
 from sipxd.web.api.orbits import add_orbits_routes
@@ -262,6 +263,7 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_registrations_routes(app, authenticator, accounts, services.registrations, config.domain)
     add_orbits_routes(app, authenticator, services.park_orbits, config.domain)
     add_api_cdrs_routes(app, authenticator, accounts, services.call_log)
+    add_absent_routes(app, authenticator)
     _add_public_routes(app, services.ready)
     Resources(app, authenticator, services).load(config.web.plugins)
     return _site(app, config, reactor)

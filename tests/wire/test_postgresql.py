@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -25,15 +26,16 @@ from sipxd.call.record import (
 )
 from sipxd.directory.call_group import CallGroup, Member
 from sipxd.directory.forwarding import Forwarding, Ring, RingType, Rule, When
+from sipxd.directory.park_orbit import ParkOrbit
 from sipxd.directory.schedule import Period, Schedule
-from sipxd.errors import ConfigError, Conflict, PreconditionFailed
+from sipxd.errors import ConfigError, Conflict, NotFound, PreconditionFailed
 from sipxd.service.accounts import NewUser, create_user, delete_user, list_users
 from sipxd.service.vault import Vault
 from sipxd.sip.flow import Flow
 from sipxd.sip.registrar import Binding
-from sipxd.store import bindings, call_groups, calls, forwardings, schedules
+from sipxd.store import bindings, call_groups, calls, forwardings, park_orbits, schedules
 from sipxd.store.engine import check, create_engine, migrate
-from sipxd.store.schema import metadata
+from sipxd.store.schema import metadata, user_groups
 
 
 def as_postgres(*command: str) -> None:
@@ -154,4 +156,44 @@ def test_forwardings_schedules_and_groups_are_stored_read_and_deleted(url: str) 
         delete_user(connection, "200")
         assert (forwardings.every(connection), schedules.every(connection)) == ({}, [])
         assert call_groups.every(connection)[0].members == (Member("201"),)
+    engine.dispose()
+
+
+def test_general_schedules_park_orbits_and_the_log_of_calls_are_stored_and_read(url: str) -> None:
+    migrate(url)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        create_user(connection, Vault(bytes(32)), NewUser(name="200", pin="1234567"))
+        connection.execute(sa.insert(user_groups).values(name="sales", weight=1, data="{}"))
+        (group_id,) = schedules.groups(connection)
+        assert schedules.groups(connection) == {group_id: "sales"}
+    general = Schedule(0, "Watch", (Period(0, 0, 1440, enabled=False),))
+    for new in (general, attrs.evolve(general, group="sales")):
+        with engine.begin() as connection:
+            kept = schedules.add(connection, new)
+            assert schedules.every(connection)[-1] == kept
+        with pytest.raises(Conflict), engine.begin() as connection:
+            schedules.add(connection, new)
+    with engine.begin() as connection:
+        new = ParkOrbit(0, "lobby", "7001", settings={"general/parkTimeout": "5"})
+        orbit = park_orbits.add(connection, new)
+        other = park_orbits.add(connection, ParkOrbit(0, "door", "7002", enabled=False))
+        park_orbits.replace(connection, attrs.evolve(orbit, name="hall"))
+        assert park_orbits.every(connection) == [attrs.evolve(orbit, name="hall"), other]
+    for taken in ("hall", "7002", "200"):
+        with pytest.raises(Conflict), engine.begin() as connection:
+            park_orbits.add(connection, ParkOrbit(0, "new", taken))
+    with pytest.raises(NotFound), engine.begin() as connection:
+        park_orbits.replace(connection, ParkOrbit(99, "new", "7003"))
+    with engine.begin() as connection:
+        park_orbits.delete(connection, [orbit.id, other.id])
+        assert park_orbits.every(connection) == []
+        for call, user, number in (("c1", "200", "49_30"), ("c2", "49", "201"), ("c3", "1", "2")):
+            record = CallRecord(call, CallKind.CLICK, user, number, CallState.ENDED, 1e9, ended=1e9)
+            unit = CallUnit(CallEvent("call.ended", call, user, 1e9), record)
+            calls.save_units(connection, [unit])
+        wanted = calls.Wanted(either="49")
+        for order in ("", *sorted(calls.ORDERS)):
+            found = calls.ended(connection, wanted, limit=9, order=order)
+            assert {record.id for record in found} == {"c1", "c2"}
     engine.dispose()
