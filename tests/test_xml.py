@@ -140,6 +140,8 @@ def test_a_document_is_written_as_sipxcom_writes_it() -> None:
         {
             "list": Items("item", [{"n": 1, "on": True}, {"off": False, "none": None}, "x"]),
             "none": Items("item", []),
+            "bare": [1, {"n": 2}],
+            "nothing": [],
             "text": "a<b>&\"'\r\x01",
             "empty": "",
             "absent": None,
@@ -148,7 +150,8 @@ def test_a_document_is_written_as_sipxcom_writes_it() -> None:
     assert written.decode() == (
         "<r>\n  <list>\n    <item>\n      <n>1</n>\n      <on>true</on>\n    </item>\n"
         "    <item>\n      <off>false</off>\n    </item>\n    <item>x</item>\n  </list>\n"
-        "  <none/>\n  <text>a&lt;b&gt;&amp;\"'&#13;\N{REPLACEMENT CHARACTER}</text>\n"
+        "  <none/>\n  <bare>1</bare>\n  <bare>\n    <n>2</n>\n  </bare>\n"
+        "  <text>a&lt;b&gt;&amp;\"'&#13;\N{REPLACEMENT CHARACTER}</text>\n"
         "  <empty></empty>\n</r>\n"
     )
 

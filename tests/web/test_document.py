@@ -29,6 +29,7 @@ def refused(ask, node) -> BadInput:
 
 ASK = {
     "number": lambda node: node.number("n", None, 1, 999),
+    "id": lambda node: node.number("n", None, -1, 999),
     "flag": lambda node: node.flag("n", True),
     "choice": lambda node: node.choice("n", Colour.RED),
     "text": lambda node: node.text("n", longest=5),
@@ -41,6 +42,7 @@ ASK = {
     [
         ("number", "<r/>", None),
         ("number", "<r><n>\n  007 </n></r>", 7),
+        ("id", "<r><n>-1</n></r>", -1),
         ("flag", "<r/>", True),
         ("flag", "<r><n>false</n></r>", False),
         ("flag", "<r><n>True</n></r>", True),
@@ -61,6 +63,7 @@ def test_xml_is_read(kind, text, value) -> None:
         ("number", {}, None),
         ("number", {"n": None}, None),
         ("number", {"n": 999}, 999),
+        ("id", {"n": -1}, -1),
         ("flag", {"n": False}, False),
         ("choice", {"n": "Dark blue"}, Colour.BLUE),
         ("text", {"n": "a b"}, "a b"),
