@@ -115,8 +115,11 @@ class Level:
         """Keep the response where it is better than those before."""
         shown = presentable(status)
         rank = _rank(shown)
+        # Of a challenge our own leg says more than its phrase: whose password was wanted.
+        if shown != status and (status < 400 or reason == reason_phrase(status)):
+            reason = reason_phrase(shown)
         if self._best is None or rank < self._best[0]:
-            self._best = rank, shown, reason if shown == status else reason_phrase(shown)
+            self._best = rank, shown, reason
 
     def forget(self) -> None:
         """It is over. Without this the garbage collector would have to find it."""
