@@ -14,7 +14,7 @@ from sipxd.cli.common import become_owner
 from sipxd.cli.daemon import Daemon
 from sipxd.config import Config
 from sipxd.service import accounts
-from sipxd.service.accounts import NewUser
+from sipxd.service.account_requests import NewUser
 from sipxd.service.commands import Changed, Forgotten, Named, Nothing, created, decode, plain
 from sipxd.service.vault import Vault
 from sipxd.store import phones

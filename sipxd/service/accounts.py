@@ -1,25 +1,30 @@
-"""Accounts: who there is, what may be written about him, and who has shown that he is one.
+"""Accounts: who there is, and who has shown that he is one.
 
-The functions on a Connection hold the rules; the command line uses them where no daemon runs.
+The functions on a Connection make the changes; the command line uses them where no daemon runs.
 ``Accounts`` is the daemon's table in memory, loaded at start and written through: nothing on the
 path of a call reads the database.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
-from sipxd.call.record import ClickFlow
 from sipxd.directory.permission import ADMIN, VOICEMAIL
 from sipxd.directory.user import User
-from sipxd.errors import BadInput, Forbidden, NotFound, Unauthorized
+from sipxd.errors import Forbidden, NotFound, Unauthorized
+from sipxd.service.account_requests import (
+    MAX_NAME,
+    SAME,
+    Generated,
+    NewUser,
+    UserChange,
+)
 from sipxd.service.logins import WRONG, Logins
-from sipxd.service.vault import HA1, MAX_SECRET, Vault, generate_password, generate_pin, hash_pin
+from sipxd.service.vault import HA1, Vault, generate_password, generate_pin, hash_pin
 from sipxd.sip import digest
 from sipxd.sip.digest import Algorithm
 from sipxd.store import call_groups, permissions, users
@@ -28,167 +33,6 @@ from sipxd.store.users import StoredUser
 
 SUPERADMIN = "superadmin"
 """The account that exists always: it cannot be deleted, renamed, disabled or demoted."""
-
-MAX_NAME = 64
-MAX_ALIASES = 50
-MAX_GROUPS = 50
-MAX_PERMISSIONS = 100
-MIN_SECRET = 4
-
-_SAME = (
-    "name",
-    "first_name",
-    "last_name",
-    "email",
-    "aliases",
-    "groups",
-    "enabled",
-    "flow",
-)
-"""What users and the requests about them have in common."""
-
-_NAME = re.compile(r"[A-Za-z0-9_.!~*'+-]{1,64}")
-_LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_EMAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,189}")
-
-
-# -- rules ---------------------------------------------------------------------------------------
-
-
-def check_name(what: str, value: str, field: str) -> None:
-    """Raise BadInput unless ``value`` may be the name of a user or a hunt group."""
-    if not _NAME.fullmatch(value):
-        raise BadInput(
-            f"the {what} {value[:80]!r} must have 1 to {MAX_NAME} characters "
-            "of A-Z a-z 0-9 - _ . ! ~ * ' +",
-            field=field,
-        )
-
-
-def _check_name(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    check_name("user name", value, attribute.name)
-
-
-def _check_aliases(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
-    if len(value) > MAX_ALIASES or len(set(value)) != len(value):
-        raise BadInput(
-            f"a user may have {MAX_ALIASES} aliases, all different", field=attribute.name
-        )
-    for alias in value:
-        check_name("alias", alias, attribute.name)
-
-
-def _check_text(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if len(value) > 128 or not value.isprintable():
-        raise BadInput(
-            f"{attribute.name} must have at most 128 printable characters", field=attribute.name
-        )
-
-
-def _check_email(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value and not (_EMAIL.fullmatch(value) and value.isprintable()):
-        raise BadInput(
-            f"{attribute.name} must be an address such as ann@example.org, or empty",
-            field=attribute.name,
-        )
-
-
-def _check_labels(limit: int) -> Any:
-    def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-        if len(value) > limit or len(set(value)) != len(value):
-            raise BadInput(
-                f"a user may have {limit} {attribute.name}, all different", field=attribute.name
-            )
-        for label in value:
-            if not _LABEL.fullmatch(label):
-                raise BadInput(
-                    f"{label[:80]!r} in {attribute.name} must have 1 to 64 characters "
-                    "of A-Z a-z 0-9 - _ .",
-                    field=attribute.name,
-                )
-
-    return check
-
-
-def _check_secret(_: object, attribute: attrs.Attribute[str | None], value: str | None) -> None:
-    if value is not None and not (MIN_SECRET <= len(value) <= MAX_SECRET and value.isprintable()):
-        raise BadInput(
-            f"{attribute.name} must have {MIN_SECRET} to {MAX_SECRET} printable characters",
-            field=attribute.name,
-        )
-
-
-def _check_flow(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value and value not in set(ClickFlow):
-        raise BadInput(
-            f"{attribute.name} must be one of {', '.join(ClickFlow)}, or empty for the configured",
-            field=attribute.name,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class NewUser:
-    """A user to be made; secrets left out are generated. Raises BadInput naming the field."""
-
-    name: str = attrs.field(validator=_check_name)
-    first_name: str = attrs.field(default="", validator=_check_text)
-    last_name: str = attrs.field(default="", validator=_check_text)
-    email: str = attrs.field(default="", validator=_check_email)
-    aliases: tuple[str, ...] = attrs.field(default=(), converter=tuple, validator=_check_aliases)
-    groups: tuple[str, ...] = attrs.field(
-        default=(), converter=tuple, validator=_check_labels(MAX_GROUPS)
-    )
-    permissions: frozenset[str] = attrs.field(
-        default=frozenset(), converter=frozenset, validator=_check_labels(MAX_PERMISSIONS)
-    )
-    admin: bool = False
-    enabled: bool = True
-    flow: str = attrs.field(default="", validator=_check_flow)
-    voicemail: bool = True
-    pin: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
-    sip_password: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        if self.name in self.aliases:
-            raise BadInput("a user's own name cannot be his alias as well", field="aliases")
-
-    @property
-    def granted(self) -> frozenset[str]:
-        """The permissions that he himself is granted."""
-        return self.permissions | ({ADMIN} if self.admin else frozenset())
-
-    @property
-    def denied(self) -> frozenset[str]:
-        """The permissions that he himself is denied."""
-        return frozenset() if self.voicemail else frozenset({VOICEMAIL})
-
-
-@attrs.frozen(kw_only=True)
-class UserChange:
-    """What shall become different; None leaves as it is."""
-
-    name: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    aliases: tuple[str, ...] | None = None
-    groups: tuple[str, ...] | None = None
-    permissions: frozenset[str] | None = None
-    admin: bool | None = None
-    enabled: bool | None = None
-    flow: str | None = None
-    voicemail: bool | None = None
-    pin: str | None = attrs.field(default=None, repr=False)
-    sip_password: str | None = attrs.field(default=None, repr=False)
-
-
-@attrs.frozen
-class Generated:
-    """The secrets that were made because none were given; shown once and never again."""
-
-    pin: str | None = attrs.field(default=None, repr=False)
-    sip_password: str | None = attrs.field(default=None, repr=False)
-
 
 # -- on a connection -----------------------------------------------------------------------------
 
@@ -346,10 +190,10 @@ def _apply(
         if (value := getattr(change, field.name)) is not None and field.name != "pin"
     }
     # One set of rules for new and changed users.
-    checked = NewUser(**({name: getattr(user, name) for name in _SAME} | changed))
+    checked = NewUser(**({name: getattr(user, name) for name in SAME} | changed))
     new = attrs.evolve(
         user,
-        **{name: getattr(checked, name) for name in changed if name in _SAME},
+        **{name: getattr(checked, name) for name in changed if name in SAME},
         granted=_granted(user, change),
         denied=_denied(user, change),
     )

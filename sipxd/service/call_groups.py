@@ -16,7 +16,8 @@ from sipxd.directory.call_group import MAX_MEMBERS, CallGroup, renamed
 from sipxd.directory.forwarding import Forwarding
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound
-from sipxd.service.accounts import Accounts, check_name
+from sipxd.service.account_requests import check_name
+from sipxd.service.accounts import Accounts
 from sipxd.service.forwarding_rules import check_number, check_seconds
 from sipxd.store import call_groups as stored
 from sipxd.store.call_groups import no_such_member

@@ -21,7 +21,8 @@ from sipxd.directory.forwarding import Forwarding
 from sipxd.directory.schedule import Schedule
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound
-from sipxd.service.accounts import Accounts, Generated, NewUser, UserChange
+from sipxd.service.account_requests import Generated, NewUser, UserChange
+from sipxd.service.accounts import Accounts
 from sipxd.service.admin import Emit, Handler
 from sipxd.service.gateways import GatewayStatus
 

@@ -14,7 +14,7 @@ from twisted.internet.defer import DeferredLock
 from sipxd.directory.park_orbit import SETTINGS, ParkOrbit
 from sipxd.directory.setting import MAX_VALUE
 from sipxd.errors import BadInput, NotFound
-from sipxd.service.accounts import check_name
+from sipxd.service.account_requests import check_name
 from sipxd.store import park_orbits as stored
 from sipxd.store.store import Store
 

@@ -26,11 +26,10 @@ from sipxd.errors import (
     Unauthorized,
 )
 from sipxd.service import logins
+from sipxd.service.account_requests import NewUser, UserChange
 from sipxd.service.accounts import (
     SUPERADMIN,
     Accounts,
-    NewUser,
-    UserChange,
     change_user,
     create_user,
     delete_user,

@@ -10,7 +10,7 @@ from sipxd.call.plan import Leaf, Nowhere, Onward, Passage, Plan
 from sipxd.call.policy import outsider
 from sipxd.directory.call_group import CallGroup
 from sipxd.directory.forwarding import Action, Forwarding, Ring, Rule
-from sipxd.service.accounts import UserChange
+from sipxd.service.account_requests import UserChange
 from sipxd.service.plans import Wish
 from sipxd.testing.office import Office
 

@@ -30,7 +30,8 @@ from sipxd.errors import (
     TooManyGuesses,
     Unauthorized,
 )
-from sipxd.service.accounts import NewUser, create_user, ensure_superadmin
+from sipxd.service.account_requests import NewUser
+from sipxd.service.accounts import create_user, ensure_superadmin
 from sipxd.service.call_controller import CallController
 from sipxd.service.call_log import CallLog
 from sipxd.service.calls import parse_flow
