@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+
 import pytest
 import pytest_twisted
-from apikit import ADMIN, API, DECLARATION
+from apikit import ADMIN, API, DECLARATION, flat
+from twisted.internet import defer, task
+from twisted.web.http_headers import Headers
+
+from sipxd.web.api.base import AT_ONCE, list_answer
+from sipxd.web.negotiate import JSON, XML
 
 ensure = pytest_twisted.ensureDeferred
 GENERAL = f"{API}/schedules/general"
@@ -69,3 +77,40 @@ async def test_a_body_that_cannot_be_read_is_400(house, body):
     for method, path in (("POST", "schedules"), ("PUT", f"schedules/{house.office_hours}")):
         answer = await house.request(method, f"{API}/{path}", ADMIN, body)
         assert answer.status == 400
+
+
+class Asked:
+    """A request at a site whose reactor is ``clock``."""
+
+    def __init__(self, form: bytes, clock: task.Clock) -> None:
+        self.form = form
+        self.site = SimpleNamespace(reactor=clock)
+        self.responseHeaders = Headers()
+
+    def setResponseCode(self, code: int, message: bytes) -> None:
+        self.code = code
+
+
+@pytest.mark.parametrize("form", [JSON, XML])
+def test_calls_are_attended_to_while_a_long_list_is_written(form):
+    clock, told = task.Clock(), []
+
+    def document(number: int, form: bytes) -> dict[str, int]:
+        told.append(number)
+        return {"id": number}
+
+    things = range(3 * AT_ONCE + 1)
+    answer = list_answer(Asked(form, clock), "Things", "Thing", things, document)
+    waiting = defer.Deferred.fromCoroutine(answer)
+    bodies: list[bytes] = []
+    waiting.addCallback(bodies.append)
+    for turn in (1, 2, 3):
+        assert (len(told), bodies) == (turn * AT_ONCE, [])
+        clock.advance(0)
+    assert told == list(things)
+    if form == JSON:
+        assert json.loads(bodies[0]) == {"things": [{"id": number} for number in things]}
+    else:
+        assert flat(bodies[0]) == "".join(
+            ["<Things>", *(f"<Thing><id>{number}</id></Thing>" for number in things), "</Things>"]
+        )

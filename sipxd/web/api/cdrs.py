@@ -38,8 +38,8 @@ def add_cdrs_routes(
 ) -> None:
     """Add what is under way and what has ended, of everybody and of one user."""
 
-    def active(request: Request, user: User | None) -> bytes:
-        return list_answer(request, "Cdrs", "Cdr", call_log.active(user), _document)
+    async def active(request: Request, user: User | None) -> bytes:
+        return await list_answer(request, "Cdrs", "Cdr", call_log.active(user), _document)
 
     async def history(request: Request, user: User | None) -> bytes:
         limit, offset = count(request, "limit") or MAXIMUM, count(request, "offset") or 0
@@ -48,12 +48,12 @@ def add_cdrs_routes(
         except _Refused as refused:
             return text_answer(request, 400, str(refused))
         cdrs = await call_log.ended(user, wanted, limit=limit, offset=offset, order=order)
-        return list_answer(request, "Cdrs", "Cdr", cdrs, _document)
+        return await list_answer(request, "Cdrs", "Cdr", cdrs, _document)
 
     @app.route(f"{PATH}/active", methods=["GET"])
     async def get_active(request: Request) -> bytes:
         await administrator(authenticator, request)
-        return active(request, None)
+        return await active(request, None)
 
     @app.route(f"{PATH}/history", methods=["GET"])
     async def get_history(request: Request) -> bytes:
@@ -63,7 +63,7 @@ def add_cdrs_routes(
     @app.route(f"{PATH}/user/<name>/active", methods=["GET"])
     async def get_active_of_user(request: Request, name: str) -> bytes:
         await administrator(authenticator, request)
-        return active(request, find_user(accounts, name))
+        return await active(request, find_user(accounts, name))
 
     @app.route(f"{PATH}/user/<name>/history", methods=["GET"])
     async def get_history_of_user(request: Request, name: str) -> bytes:

@@ -47,7 +47,7 @@ def add_orbits_routes(
     @app.route(PATH, methods=["GET"])
     async def get_orbits(request: Request) -> bytes:
         await administrator(authenticator, request)
-        return list_answer(request, "Orbits", "Orbit", orbits.all(), _document)
+        return await list_answer(request, "Orbits", "Orbit", orbits.all(), _document)
 
     @app.route(PATH, methods=["POST"])
     async def post_orbit(request: Request) -> bytes:
@@ -58,7 +58,7 @@ def add_orbits_routes(
     @app.route(f"{PATH}/servers/<server>", methods=["GET"])
     async def get_of_server(request: Request, server: str) -> bytes:
         await administrator(authenticator, request)
-        return list_answer(request, "Orbits", "Orbit", on(server), _document)
+        return await list_answer(request, "Orbits", "Orbit", on(server), _document)
 
     @app.route(f"{PATH}/servers/<server>", methods=["POST"])
     async def post_to_server(request: Request, server: str) -> bytes:
@@ -97,7 +97,7 @@ def add_orbits_routes(
         await administrator(authenticator, request)
         orbit = present(orbit_id)
         values = [_value(orbit, path) for path in SETTINGS]
-        return list_answer(request, "Settings", "Setting", values, setting_document)
+        return await list_answer(request, "Settings", "Setting", values, setting_document)
 
     @app.route(f"{PATH}/<orbit_id>/settings/<path:path>", methods=["GET"])
     async def get_setting(request: Request, orbit_id: str, path: str) -> bytes:

@@ -59,7 +59,7 @@ def add_registrations_routes(
             if which(user_id, binding) and (user := accounts.by_id(user_id)) is not None
         ]
         rows = found[page(request)]
-        return list_answer(request, "Registrations", "Registration", rows, document)
+        return await list_answer(request, "Registrations", "Registration", rows, document)
 
     async def tell_or_drop(request: Request, which: Which) -> bytes:
         if request.method == b"DELETE":

@@ -63,7 +63,7 @@ def add_schedules_routes(
     async def told(request: Request, schedules: Iterable[Schedule]) -> bytes:
         groups = await forwardings.user_groups()
         documents = [(schedule, groups) for schedule in schedules]
-        return list_answer(request, "Schedules", "Schedule", documents, _document)
+        return await list_answer(request, "Schedules", "Schedule", documents, _document)
 
     def present(schedule_id: str) -> Schedule:
         schedule = forwardings.schedule(number(schedule_id, "schedule"))
