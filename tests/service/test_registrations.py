@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from sipxd.directory.user import User
+from sipxd.errors import StoreFailed
 from sipxd.net.stack import SipStack
 from sipxd.service.keepalive import NatKeepalive
 from sipxd.service.registrations import Registrations
@@ -238,3 +239,48 @@ def test_one_that_cannot_be_sent_harms_nothing(table: Table) -> None:
     table.register(udp(666), "sip:200@10.0.0.7")
     table.clock.pump([1.0] * 60)
     assert len(table.stack.sent) == 2
+
+
+def test_every_registration_is_told_with_its_user_but_those_that_cannot_be_rung(
+    table: Table,
+) -> None:
+    table.register(udp(1), "sip:200@10.0.0.1")
+    table.register(accepted("1", "TLS"), "sip:200@10.0.0.2")
+    table.clock.advance(601)
+    assert table.registrations.of(table.user) == ()
+    told = table.registrations.every()
+    assert [(user_id, binding.uri) for user_id, binding in told] == [
+        (table.user.id, "sip:200@10.0.0.1"),
+        (table.user.id, "sip:200@10.0.0.2"),
+    ]
+    table.stack.open.clear()
+    assert [binding.uri for _, binding in table.registrations.every()] == ["sip:200@10.0.0.1"]
+
+
+def test_what_is_dropped_is_gone_from_the_database_and_is_sent_nothing_any_more(
+    table: Table,
+) -> None:
+    keepalive = table.keep_alive()
+    for port in (1, 2):
+        table.register(udp(port), f"sip:200@10.0.0.{port}")
+    now(table.registrations.drop(lambda user_id, binding: binding.uri == "sip:200@10.0.0.1"))
+    assert [binding.uri for binding in table.registrations.of(table.user)] == ["sip:200@10.0.0.2"]
+    now(table.registrations.load())
+    assert [binding.uri for _, binding in table.registrations.every()] == ["sip:200@10.0.0.2"]
+    table.clock.advance(26)
+    assert len(keepalive) == 1
+    now(table.registrations.drop(lambda user_id, binding: user_id == table.user.id))
+    assert table.registrations.every() == []
+    table.register(udp(1), "sip:200@10.0.0.1")
+    assert len(table.registrations.every()) == 1
+
+
+def test_what_the_database_does_not_drop_stays(table: Table) -> None:
+    table.register(udp(), "sip:200@10.0.0.1")
+    store: Any = table.registrations._store
+    store.failing = StoreFailed("no")
+    failed: list[Any] = []
+    drop = table.registrations.drop(lambda user_id, binding: True)
+    Deferred.fromCoroutine(drop).addErrback(lambda failure: failed.append(failure.value))
+    assert failed == [store.failing]
+    assert len(table.registrations.every()) == 1
