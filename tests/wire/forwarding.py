@@ -30,6 +30,7 @@ from steps import (
     lacks,
     pause,
     receive,
+    register,
     sdp,
 )
 from stranger import Stranger
@@ -140,8 +141,18 @@ class House:
         return phone.register() if registered else phone
 
     def users(self, count: int) -> list[Phone]:
-        """The phones of so many fresh users."""
-        return [self.user() for _ in range(count)]
+        """The phones of so many fresh users, registered at the same time."""
+        phones = [self.user(registered=False) for _ in range(count)]
+        domain = self.daemon.domain
+        for registering in [
+            phone.start(
+                register(phone.user, self.daemon.sip_password(phone.user), domain),
+                request_uri=domain,
+            )
+            for phone in phones
+        ]:
+            registering.finish()
+        return phones
 
     def client(self, of: Phone) -> Client:
         """The HTTPS connection of the user who has that phone."""

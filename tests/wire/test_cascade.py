@@ -41,18 +41,6 @@ def test_the_own_phone_rings_for_its_seconds_then_two_at_once_of_whom_one_answer
     assert (record["number"], record["reached"]) == (callee.user, two.user)
 
 
-def test_stages_come_one_after_the_other(house: House) -> None:
-    caller, callee, one, two = house.users(4)
-    house.sequence(callee, then(one), then(two))
-    for phone in (callee, one):
-        phone.start(in_vain())
-    two.start(takes(two))
-    caller.dial(callee.user, connected(two))
-    house.finish()
-    assert about(moment(one, "INVITE") - moment(callee, "INVITE"), 1)
-    assert about(moment(two, "INVITE") - moment(one, "INVITE"), 1)
-
-
 def test_the_first_numbers_may_ring_together_with_the_own_phone(house: House) -> None:
     caller, callee, one, two = house.users(4)
     house.sequence(callee, also(one), also(two), timer=3)

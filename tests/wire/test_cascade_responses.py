@@ -79,11 +79,10 @@ def test_the_caller_is_told_the_best_of_the_responses(house: House) -> None:
         house.finish()
 
 
-@pytest.mark.parametrize("code", [404, 503])
-def test_a_time_out_says_more_than_that_there_is_nobody(house: House, code: int) -> None:
+def test_a_time_out_says_more_than_that_there_is_nobody(house: House) -> None:
     caller, callee, one = house.users(3)
     house.sequence(callee, then(one))
-    callee.start(refuses(code))
+    callee.start(refuses(404))
     one.start(in_vain())
     caller.dial(callee.user, told(caller, callee.user, 408))
     house.finish()
