@@ -154,7 +154,23 @@ phonebooks = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# folded_...: in lower case, for searches.
+# A picture of a user, as PNG; apart from his profile, which is read with every phonebook.
+avatars = sa.Table(
+    "avatars",
+    metadata,
+    sa.Column(
+        "user_id",
+        sa.ForeignKey("users.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("png", sa.LargeBinary, nullable=False),
+)
+
+# Sorted by code points on every server, so that an index finds what begins with a text.
+_Folded = sa.Text(collation="C").with_variant(sa.Text(), "sqlite")
+
+# folded_...: without upper case, for searches.
 phonebook_entries = sa.Table(
     "phonebook_entries",
     metadata,
@@ -164,11 +180,12 @@ phonebook_entries = sa.Table(
     sa.Column("first_name", sa.Text, nullable=False),
     sa.Column("last_name", sa.Text, nullable=False),
     sa.Column("number", sa.Text, nullable=False),
-    sa.Column("folded_first_name", sa.Text, nullable=False),
-    sa.Column("folded_last_name", sa.Text, nullable=False),
-    sa.Column("folded_email", sa.Text, nullable=False),
+    sa.Column("folded_number", _Folded, nullable=False),
+    sa.Column("folded_first_name", _Folded, nullable=False),
+    sa.Column("folded_last_name", _Folded, nullable=False),
+    sa.Column("folded_email", _Folded, nullable=False),
     sa.Column("data", sa.Text, nullable=False),  # JSON of its contact information
-    sa.Index(None, "phonebook_id", "number", "first_name", "last_name"),
+    sa.Index(None, "phonebook_id", "folded_number"),
     sa.Index(None, "phonebook_id", "folded_first_name"),
     sa.Index(None, "phonebook_id", "folded_last_name"),
     sqlite_autoincrement=True,

@@ -112,6 +112,13 @@ def _make_data_of_users() -> None:
         _to_users("profiles"),
     )
     op.create_table(
+        "avatars",
+        sa.Column("user_id", sa.Integer, autoincrement=False),
+        sa.Column("png", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("user_id", name="pk_avatars"),
+        _to_users("avatars"),
+    )
+    op.create_table(
         "settings",
         sa.Column("user_id", sa.Integer),
         sa.Column("path", sa.Text),
@@ -162,16 +169,16 @@ def _make_phonebooks() -> None:
         "first_name",
         "last_name",
         "number",
-        "folded_first_name",
-        "folded_last_name",
-        "folded_email",
         "data",
     )
+    folded = ("folded_number", "folded_first_name", "folded_last_name", "folded_email")
+    by_code_points = sa.Text(collation="C").with_variant(sa.Text(), "sqlite")
     op.create_table(
         "phonebook_entries",
         sa.Column("id", sa.Integer),
         sa.Column("phonebook_id", sa.Integer, nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in texts),
+        *(sa.Column(name, by_code_points, nullable=False) for name in folded),
         sa.PrimaryKeyConstraint("id", name="pk_phonebook_entries"),
         sa.ForeignKeyConstraint(
             ["phonebook_id"],
@@ -182,7 +189,7 @@ def _make_phonebooks() -> None:
         sqlite_autoincrement=True,
     )
     for columns in (
-        ["phonebook_id", "number", "first_name", "last_name"],
+        ["phonebook_id", "folded_number"],
         ["phonebook_id", "folded_first_name"],
         ["phonebook_id", "folded_last_name"],
     ):
