@@ -256,7 +256,8 @@ def main() -> None:
     core = separate()
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        daemon = Daemon(directory / "daemon", sip__trusted_peers=[HOST], limits__calls=100_000)
+        daemon = Daemon(directory / "daemon", sip__trusted_peers=[HOST], limits__calls=100_000,
+                        limits__user_forwards_pending=10_000)  # fmt: skip
         daemon.start(*core, str(SIPXD), "run", "--config", str(daemon.config))
         try:
             figures = measure(directory, daemon)

@@ -180,6 +180,7 @@ class Limits:
     ban_seconds: int = attrs.field(default=300, validator=between(1, 86_400))
     user_calls_pending: int = attrs.field(default=3, validator=between(1, 100_000))
     user_calls_per_minute: int = attrs.field(default=10, validator=between(1, 1_000_000))
+    user_forwards_pending: int = attrs.field(default=50, validator=between(1, 100_000))
     parallel_branches: int = attrs.field(default=20, validator=between(1, 100))
     http_body: int = attrs.field(default=1_048_576, validator=between(1024, 104_857_600))
     http_header: int = attrs.field(default=16_384, validator=between(1024, 1_048_576))

@@ -20,7 +20,7 @@ from sipxd.call.identity import wants_privacy
 from sipxd.call.numbers import Number, clean_number
 from sipxd.call.path import HEADER, Path, extend_path, read_path
 from sipxd.call.phone import PhoneCall
-from sipxd.call.plan import Destination, Plan
+from sipxd.call.plan import Destination, Nowhere, Plan
 from sipxd.call.policy import OUTSIDE
 from sipxd.call.record import CallKind, CallRecord, CallState, ClickFlow
 from sipxd.config import Config
@@ -32,6 +32,7 @@ from sipxd.net.timers import TimerQueue
 from sipxd.service.destinations import Destinations
 from sipxd.service.live import LiveCalls
 from sipxd.service.near_side import OWN_PHONES, FirstLeg, answering, near_side, saying
+from sipxd.service.pending_forwards import PendingForwards
 from sipxd.service.plans import ANYTHING, Wish
 from sipxd.service.runner import CallRunner
 from sipxd.sip.flow import Flow
@@ -99,6 +100,8 @@ class Calls:
         self.busy_tone = busy_tone
         self.is_overloaded: Callable[[], bool] = lambda: False
         """Whether there is more to do on the SIP side than can be done in time."""
+        limit = config.limits.user_forwards_pending
+        self._forwards = PendingForwards(limit, self._is_pending)
         self._starts: dict[int, deque[float]] = {}
         self._closing = False
         table.on_seek(self._seek)
@@ -283,7 +286,7 @@ class Calls:
 
     def _seek(self, runner: CallRunner, ask: Seek) -> None:
         """Tell the call of ``runner`` where a branch of its search leads."""
-        found = self.destinations.seek(ask.onward, ask.passage)
+        found = self._sent_on(runner, ask)
         if isinstance(found, Plan):
             runner.start(lambda: runner.machine.found(ask.leg, found))
             return
@@ -296,6 +299,15 @@ class Calls:
             reason=found.reason,
         )
         runner.start(lambda: runner.machine.not_found(ask.leg, found.status, found.reason))
+
+    def _sent_on(self, runner: CallRunner, ask: Seek) -> Plan | Nowhere:
+        if not self._forwards.admit(ask.onward.by, runner.record.id):
+            return Nowhere(503, f"Too many calls of {ask.onward.by} ring elsewhere already")
+        return self.destinations.seek(ask.onward, ask.passage)
+
+    def _is_pending(self, call_id: str) -> bool:
+        live = self._table.calls.get(call_id)
+        return live is not None and live.pending
 
     def returned(
         self, runner: CallRunner, request: Request, handle: ServerHandle, flow: Flow

@@ -19,13 +19,14 @@ from forwarding import (
     invites,
     moment,
     refuses,
+    ringing,
     takes,
     then,
     told,
 )
 from reflector import Reflector
 from sipp import Phone
-from steps import answer, invited, receive
+from steps import answer, expect, invited, receive
 
 MakeReflector = Callable[..., Reflector]
 
@@ -151,6 +152,25 @@ def test_users_whose_numbers_outside_all_lead_back_to_them_are_no_bomb(
     reflector = reflect({f"+4971{n}": [victim.user] for n, victim in enumerate(victims)})
     refused_within(house, caller, victims[0].user, 482, 20)
     assert users <= reflector.invites <= most
+
+
+def test_a_bomb_through_a_gateway_that_forgets_is_bounded_by_what_users_may_be_sending_on(
+    house: House, reflect: MakeReflector
+) -> None:
+    caller = house.user()
+    victims = [house.user(registered=False) for _ in range(2)]
+    for n, victim in enumerate(victims):
+        ways = [also(f"071{(n + step) % 2}", 9) for step in (1, 2)]
+        house.sequence(victim, *ways, timer=9)
+    leads = {f"+4971{n}": [victim.user] for n, victim in enumerate(victims)}
+    reflector = reflect(leads, forgets=("X-sipxd-Path",))
+    either = expect(500, optional=True, goto="9") + expect(483) + '<label id="9"/>'
+    begun = time.monotonic()
+    caller.dial(victims[0].user, ringing() + either + caller.refused(victims[0].user))
+    house.finish()
+    assert time.monotonic() - begun < 20
+    # Each of the two may be sending 50 calls on, two ways each; what is refused makes room again.
+    assert reflector.invites <= 500
 
 
 def test_users_whose_phones_all_send_everything_back_to_both_are_no_bomb(
