@@ -44,6 +44,15 @@ def check_name(what: str, value: str, field: str) -> None:
         )
 
 
+def check_label(value: str, field: str) -> None:
+    """Raise BadInput unless ``value`` may be the name of a user group or a permission."""
+    if not _LABEL.fullmatch(value):
+        raise BadInput(
+            f"{value[:80]!r} in {field} must have 1 to 64 characters of A-Z a-z 0-9 - _ .",
+            field=field,
+        )
+
+
 def _check_name(_: object, attribute: attrs.Attribute[str], value: str) -> None:
     check_name("user name", value, attribute.name)
 
@@ -79,12 +88,7 @@ def _check_labels(limit: int) -> Any:
                 f"a user may have {limit} {attribute.name}, all different", field=attribute.name
             )
         for label in value:
-            if not _LABEL.fullmatch(label):
-                raise BadInput(
-                    f"{label[:80]!r} in {attribute.name} must have 1 to 64 characters "
-                    "of A-Z a-z 0-9 - _ .",
-                    field=attribute.name,
-                )
+            check_label(label, attribute.name)
 
     return check
 

@@ -291,17 +291,29 @@ class Accounts:
         self._keep(attrs.evolve(stored, user=user))
         return user, generated
 
-    async def change(self, name: str, change: UserChange) -> User:
-        """Change a user. Raises NotFound, BadInput, Conflict, Forbidden, Overloaded."""
+    async def change(
+        self,
+        name: str,
+        change: UserChange,
+        *,
+        also: Callable[[sa.Connection, User], None] | None = None,
+    ) -> User:
+        """Change a user. Raises NotFound, BadInput, Conflict, Forbidden, Overloaded.
+
+        ``also`` is given him after the change, and stores more about him in the same transaction.
+        """
         pin_hash = None
         if change.pin is not None:
             pin_hash = await self._logins.hash(lambda: _hashed(change))
-        stored = await self._store.write(
-            "user.change",
-            lambda connection: _apply(
-                connection, self._vault, name, change, pin_hash, self._digest_realm
-            ),
-        )
+
+        def write(connection: sa.Connection) -> StoredUser:
+            realm = self._digest_realm
+            stored = _apply(connection, self._vault, name, change, pin_hash, realm)
+            if also is not None:
+                also(connection, stored.user)
+            return stored
+
+        stored = await self._store.write("user.change", write)
         before = self._forget(stored.user.id)
         self._keep(stored)
         self._tell(before, stored.user)

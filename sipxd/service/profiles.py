@@ -1,0 +1,56 @@
+"""Contact information of users, and their pictures."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from sipxd.directory.profile import Person, Profile
+from sipxd.directory.user import User
+from sipxd.errors import BadInput
+from sipxd.service.account_requests import UserChange
+from sipxd.service.accounts import Accounts
+from sipxd.store import profiles
+from sipxd.store.store import Store
+
+MAX_AVATAR = 262_144
+"""Bytes of a picture."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Profiles:
+    """Read when somebody asks: nothing of it is on the path of a call."""
+
+    def __init__(self, store: Store, accounts: Accounts) -> None:
+        self._store = store
+        self._accounts = accounts
+
+    async def of(self, user: User) -> Person:
+        """``user`` with his contact information."""
+        return await self._store.read("profile", lambda c: profiles.person(c, user))
+
+    async def change(
+        self, user: User, first_name: str, last_name: str, email: str, new: Profile
+    ) -> None:
+        """Replace what a user can change of himself, his names and e-mail address included.
+
+        Raises BadInput, NotFound, Overloaded; nothing is stored then.
+        """
+
+        def also(connection: sa.Connection, changed: User) -> None:
+            present = profiles.of(connection, changed.id)
+            profiles.save(connection, changed.id, present.replaced_by(new))
+
+        change = UserChange(first_name=first_name, last_name=last_name, email=email)
+        await self._accounts.change(user.name, change, also=also)
+
+    async def avatar(self, user: User) -> bytes | None:
+        """His picture, as PNG."""
+        return await self._store.read("avatar", lambda c: profiles.avatar(c, user.id))
+
+    async def set_avatar(self, user: User, png: bytes) -> None:
+        """Replace his picture. Raises BadInput where it is none, or too large."""
+        if not png.startswith(_PNG):
+            raise BadInput("the picture must be a PNG file")
+        if len(png) > MAX_AVATAR:
+            raise BadInput(f"the picture may have at most {MAX_AVATAR} bytes")
+        await self._store.write("avatar", lambda c: profiles.save_avatar(c, user.id, png))
