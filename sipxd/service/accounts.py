@@ -319,6 +319,17 @@ class Accounts:
         self._tell(before, stored.user)
         return stored.user
 
+    async def set_voicemail_pin(self, user: User, pin: str) -> None:
+        """Replace the PIN of the user's voicemail box, of which the hash is kept.
+
+        Raises BadInput, NotFound, Overloaded.
+        """
+        pin_hash = await self._logins.hash(lambda: _hashed(UserChange(pin=pin)))
+        assert pin_hash is not None
+        await self._store.write(
+            "user.voicemail_pin", lambda c: users.save_voicemail_pin(c, user.id, pin_hash)
+        )
+
     async def delete(self, name: str) -> User:
         """Delete a user. Raises NotFound, Forbidden, Overloaded."""
         user = await self._store.write(

@@ -58,6 +58,13 @@ def update(connection: sa.Connection, stored: StoredUser) -> None:
     _write_names(connection, stored.user)
 
 
+def save_voicemail_pin(connection: sa.Connection, user_id: int, pin_hash: str) -> None:
+    """Replace the hash of the PIN of a voicemail box. Raises NotFound: the user is gone."""
+    change = sa.update(users).where(users.c.id == user_id).values(voicemail_pin=pin_hash)
+    if not connection.execute(change).rowcount:
+        raise NotFound("there is no such user any more")
+
+
 def delete(connection: sa.Connection, user_id: int) -> bool:
     """Delete the user and whatever is his alone; False when there is none."""
     return bool(connection.execute(sa.delete(users).where(users.c.id == user_id)).rowcount)
