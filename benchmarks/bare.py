@@ -1,4 +1,4 @@
-"""The baseline of ``click_to_call``: a server that answers and knows nothing.
+"""The baseline of ``click_to_call`` and ``cascade``: a server that answers and knows nothing.
 
 PUT /call/NUMBER over TLS by Klein, and every UDP datagram sent back: the network work of a
 click-to-call, with no call behind it.  Arguments: certificate and key; prints its two ports.
