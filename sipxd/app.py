@@ -45,8 +45,11 @@ from sipxd.service.gateways import Gateways
 from sipxd.service.keepalive import NatKeepalive
 from sipxd.service.live import LiveCalls
 from sipxd.service.park_orbits import ParkOrbits
+from sipxd.service.phonebooks import Phonebooks
 from sipxd.service.phones import Phones
 from sipxd.service.plans import Plans
+from sipxd.service.private_phonebooks import PrivatePhonebooks
+from sipxd.service.profiles import Profiles
 from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
 from sipxd.service.rehearsals import Rehearsals
@@ -145,6 +148,7 @@ class App(MultiService):
     phones: Phones
     call_groups: CallGroups
     park_orbits: ParkOrbits
+    phonebooks: Phonebooks
     forwardings: Forwardings
     rehearsals: Rehearsals
     call_log: CallLog
@@ -199,6 +203,8 @@ class App(MultiService):
         await self.call_groups.load()
         self.park_orbits = ParkOrbits(self.store, config.domain)
         await self.park_orbits.load()
+        everyone = config.phonebook.everyone
+        self.phonebooks = Phonebooks(self.store, self.accounts, everyone=everyone)
         self.forwardings = Forwardings(
             self.store,
             self.accounts,
@@ -240,6 +246,9 @@ class App(MultiService):
             self.rehearsals,
             registrations=self.registrations,
             park_orbits=self.park_orbits,
+            phonebooks=self.phonebooks,
+            private_phonebooks=PrivatePhonebooks(self.store),
+            profiles=Profiles(self.store, self.accounts),
             ready=lambda: self._ready,
         )
         site = build_site(services, reactor=reactor)

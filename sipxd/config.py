@@ -38,6 +38,7 @@ from sipxd.config_values import (
     emergency_number,
     network,
     one_of,
+    one_of_numbers,
     origin,
     parse_listen,
     parse_sip_listen,
@@ -168,6 +169,14 @@ class Voicemail:
 
 
 @attrs.frozen
+class Phonebook:
+    """What phonebooks tell, and how."""
+
+    everyone: bool = True
+    duplicate_status: int = attrs.field(default=747, validator=one_of_numbers(409, 747))
+
+
+@attrs.frozen
 class Limits:
     """Bounds of everything that grows with traffic. What is beyond a bound is refused."""
 
@@ -198,6 +207,7 @@ class Config:
     sip: Sip = attrs.field(factory=Sip)
     call: Call = attrs.field(factory=Call)
     voicemail: Voicemail = attrs.field(factory=Voicemail)
+    phonebook: Phonebook = attrs.field(factory=Phonebook)
     limits: Limits = attrs.field(factory=Limits)
     gateway: tuple[Gateway, ...] = ()
     route: tuple[Route, ...] = ()

@@ -231,6 +231,17 @@ def one_of(*words: str) -> Any:
     return check
 
 
+def one_of_numbers(*numbers: int) -> Any:
+    """A validator: the value is one of ``numbers``."""
+
+    def check(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+        if value not in numbers:
+            known = " or ".join(map(str, numbers))
+            raise ValueError(f"{attribute.name} must be {known}, not {value}")
+
+    return check
+
+
 def check_metrics_listen(_: object, attribute: attrs.Attribute[str], value: str) -> None:
     if value:
         try:

@@ -111,8 +111,9 @@ class Items:
 def write_xml(root: str, value: Any, *, namespace: str = "") -> bytes:
     """``value`` as the document of sipXcom contract 1.6: no declaration, indented by two blanks.
 
-    A mapping becomes elements in its order, without those that are None; of a member that is a
-    ``list`` there is one element for each value, and Items become a list with an element around it.
+    A mapping becomes elements in its order, without those that are None, and attributes of members
+    with an @ before their names; of a member that is a ``list`` there is one element for each
+    value, and Items become a list with an element around it.
     ``namespace`` is the one that all of it is in.
     """
     element = etree.Element(root, {"xmlns": namespace} if namespace else None)
@@ -139,5 +140,7 @@ def _fill(element: Any, value: Any) -> None:
             element.text = _FORBIDDEN.sub("\ufffd", str(value))
             return
     for name, each in children:
-        if each is not None:
+        if name.startswith("@"):
+            element.set(name[1:], _FORBIDDEN.sub("\ufffd", str(each)))
+        elif each is not None:
             _fill(etree.SubElement(element, name), each)

@@ -8,6 +8,7 @@ that doubles with each comma of a line that does not fit, and it decodes binary 
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -49,6 +50,14 @@ _OTHER_NUMBERS = {
 def read_cards(text: str) -> list[Entry]:
     """The entries of all cards in a file. Raises BadInput, naming the card or the line."""
     return [_entry(card, number) for number, card in enumerate(_cards(text), 1)]
+
+
+def read_card(text: str) -> Entry:
+    """The entry of the one card in ``text``. Raises BadInput where there is none, or another."""
+    cards = list(itertools.islice(_cards(text), 2))
+    if len(cards) != 1:
+        raise BadInput(f"there must be one vCard, not {'none' if not cards else 'several'}")
+    return _entry(cards[0], 1)
 
 
 def _cards(text: str) -> Iterator[Any]:

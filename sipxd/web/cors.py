@@ -13,6 +13,19 @@ SECONDS = b"3600"
 """For how long a browser may remember what it was told."""
 
 
+FORMS = (b"", b"application/x-www-form-urlencoded", b"multipart/form-data", b"text/plain")
+"""What any page may have a browser send in the name of its visitor without asking first."""
+
+
+def is_forged(request: Request, media_type: bytes) -> bool:
+    """Whether a form of a web page that nobody has allowed may have sent a body of that type."""
+    origin = request.getHeader(b"origin")
+    if origin is None or media_type not in FORMS:
+        return False
+    own = b"https://" + (request.getHeader(b"host") or b"")
+    return origin != own and not request.responseHeaders.hasHeader(b"access-control-allow-origin")
+
+
 def answered(request: Request, origins: Collection[bytes]) -> bool:
     """Let a page of one of ``origins`` read the answer; its preflight is answered whole: True."""
     headers = request.responseHeaders

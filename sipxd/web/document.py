@@ -51,6 +51,10 @@ class Node(ABC):
         """This value as text of one line. Raises BadInput."""
 
     @abstractmethod
+    def as_lines(self) -> str:
+        """This value as text of any number of lines. Raises BadInput."""
+
+    @abstractmethod
     def as_number(self) -> int | None:
         """This value as a number; None where it is no whole number."""
 
@@ -68,6 +72,10 @@ class Node(ABC):
         """A member that is text. Raises BadInput."""
         member = self.member(name)
         return default if member is None else member.as_text(longest)
+
+    def lines(self, name: str) -> str:
+        """A member that is text of any number of lines. Raises BadInput."""
+        return self.needed(name).as_lines()
 
     def number(self, name: str, default: D, lowest: int, highest: int) -> int | D:
         """A member that is a whole number within these bounds. Raises BadInput."""
@@ -158,9 +166,12 @@ class XmlNode(Node):
         return [XmlNode(f"{self.path}/{item}[{n}]", each) for n, each in enumerate(found, 1)]
 
     def as_text(self, longest: int = MAX_TEXT) -> str:
+        return self._line(self.as_lines(), longest)
+
+    def as_lines(self) -> str:
         if self._element.children:
             raise self.refusal("must be text without elements in it")
-        return self._line(self._element.text.strip(), longest)
+        return self._element.text.strip()
 
     def as_number(self) -> int | None:
         text = self._element.text.strip()
@@ -199,6 +210,11 @@ class JsonNode(Node):
         value = self._value.get(name)
         return None if value is None else JsonNode(self.path_to(name), value)
 
+    def inside(self, name: str) -> JsonNode:
+        """The member with this name where there is one, else this value itself."""
+        inner = self._value.get(name) if isinstance(self._value, dict) else None
+        return self if inner is None else JsonNode(self.path_to(name), inner)
+
     def items(self, item: str) -> list[Node]:
         values, path = self._value, self.path
         if isinstance(values, dict):
@@ -208,13 +224,16 @@ class JsonNode(Node):
             if isinstance(values, dict):
                 values = [values]
         if not isinstance(values, list):
-            raise BadInput(f"{path} must be an array.", field=path)
+            raise BadInput(f"{path or 'The body'} must be an array.", field=path or None)
         return [JsonNode(f"{path}[{n}]", each) for n, each in enumerate(values)]
 
     def as_text(self, longest: int = MAX_TEXT) -> str:
+        return self._line(self.as_lines(), longest)
+
+    def as_lines(self) -> str:
         if not isinstance(self._value, str):
             raise self.refusal("must be a string")
-        return self._line(self._value, longest)
+        return self._value
 
     def as_number(self) -> int | None:
         # True is a number for Python.

@@ -28,6 +28,7 @@ XML = b"text/xml"
 _NAMES = {JSON: (JSON,), XML: (XML, b"application/xml")}
 """By which names a form may be accepted; ``application/xml`` is told as text/xml (1.5)."""
 _WEIGHT = re.compile(rb"q\s*+=\s*+([01](?:\.[0-9]*+)?)")
+_CHARSET = re.compile(rb'(?i)charset="?([a-z0-9_:.+-]{1,40}+)')
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -116,10 +117,8 @@ def require_json_sent(request: Request) -> None:
 
 
 def _is_called_json(request: Request) -> bool:
-    media_type = (request.getHeader(b"content-type") or b"").partition(b";")[0].strip().lower()
-    return media_type == JSON or (
-        media_type.startswith(b"application/") and media_type.endswith(b"+json")
-    )
+    name = media_type(request)
+    return name == JSON or (name.startswith(b"application/") and name.endswith(b"+json"))
 
 
 def read_document(request: Request, root: str, members: Container[str]) -> Node:
@@ -143,6 +142,37 @@ def read_document(request: Request, root: str, members: Container[str]) -> Node:
         if isinstance(inner, dict):
             return JsonNode(root, inner)
     return JsonNode("", value)
+
+
+def read_list(request: Request, root: str, item: str, most: int) -> list[Node]:
+    """The body where the root itself is a list, of at most ``most`` elements ``item``.
+
+    Raises BadInput.
+    """
+    document = read_document(request, root, (item,))
+    if isinstance(document, JsonNode):
+        document = document.inside(root)
+    items = document.items(item)
+    if len(items) > most:
+        raise document.refusal(f"may hold at most {most}, not {len(items)}")
+    return items
+
+
+def read_file(request: Request) -> tuple[bytes, str]:
+    """The body of a file, and the charset that its Content-Type names; empty: none.
+
+    Raises BadInput where it is empty.
+    """
+    body = _body(request)
+    if not body.strip(_BLANK):
+        raise BadInput("The body is empty; send the file.")
+    found = _CHARSET.search(request.getHeader(b"content-type") or b"")
+    return body, "" if found is None else found[1].decode("latin-1")
+
+
+def media_type(request: Request) -> bytes:
+    """What the Content-Type says that the body is, in lower case, without parameters."""
+    return (request.getHeader(b"content-type") or b"").partition(b";")[0].strip().lower()
 
 
 def read_plain(request: Request) -> Node:

@@ -19,7 +19,7 @@ from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from sipxd import metrics
-from sipxd.errors import RetryLater, SipxdError
+from sipxd.errors import BadInput, RetryLater, SipxdError
 
 log = Logger()
 
@@ -44,6 +44,8 @@ KINDS = {
 
 REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 REASONS |= {413: b"Content Too Large", 414: b"URI Too Long"}
+# Those of sipXcom's phonebooks alone (contract 1.8.1).
+REASONS |= {745: b"Service Error", 747: b"Duplicate Entry"}
 
 
 class HttpProblem(Exception):
@@ -54,6 +56,14 @@ class HttpProblem(Exception):
         self.status = status
         self.detail = detail
         self.headers = headers or {}
+
+
+class PhrasedBadInput(BadInput):
+    """Bad input that sipXcom's clients know by ``phrase`` in the status line."""
+
+    def __init__(self, detail: str, *, field: str | None, phrase: bytes) -> None:
+        super().__init__(detail, field=field)
+        self.phrase = phrase
 
 
 def reason(status: int) -> bytes:
@@ -113,7 +123,10 @@ def render(request: Request, failure: Failure) -> bytes:
         # What clients of sipXcom look for (contract 1.8.3).
         sipxcom = {"error": detail} if request.path.startswith(b"/sipxconfig/") else {}
         body = problem(status, detail, id=number, **sipxcom)
-    return answer(request, status, body, PROBLEM_JSON)
+    answer(request, status, body, PROBLEM_JSON)
+    if isinstance(error, PhrasedBadInput):
+        request.setResponseCode(status, error.phrase)
+    return body
 
 
 def answer(request: Request, status: int, body: bytes, content_type: bytes) -> bytes:

@@ -16,6 +16,9 @@ from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
 from sipxd.service.call_controller import Asked, Course
 from sipxd.service.call_log import Cdr
+from sipxd.service.phonebooks import Phonebooks
+from sipxd.service.private_phonebooks import PrivatePhonebooks
+from sipxd.service.profiles import Profiles
 from sipxd.sip.registrar import Binding
 from sipxd.store.calls import Wanted
 
@@ -298,6 +301,9 @@ class Configured(Protocol):
     @property
     def limits(self) -> Any: ...
 
+    @property
+    def phonebook(self) -> Any: ...
+
 
 @attrs.frozen
 class Services:
@@ -314,5 +320,8 @@ class Services:
     rehearsals: Rehearsals
     registrations: Registrations
     park_orbits: ParkOrbits
+    phonebooks: Phonebooks
+    private_phonebooks: PrivatePhonebooks
+    profiles: Profiles
     ready: Callable[[], bool]
     """Whether calls are taken now."""

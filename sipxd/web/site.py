@@ -46,8 +46,11 @@ from sipxd.web.plugin import Resources
 from sipxd.web.rest.call import add_call_routes
 from sipxd.web.rest.call_controller import add_call_controller_routes
 from sipxd.web.rest.callfwd import add_callfwd_routes
+from sipxd.web.rest.contact_information import add_contact_information_routes
 from sipxd.web.rest.diagnose import add_cdr_routes, add_diagnose_routes
 from sipxd.web.rest.forward import add_forward_routes
+from sipxd.web.rest.phonebook_entries import add_phonebook_entry_routes
+from sipxd.web.rest.phonebooks import add_phonebook_routes
 from sipxd.web.services import Configured, Services
 from sipxd.web.v1.calls import add_calls_routes
 from sipxd.web.v1.forwarding import add_forwarding_routes
@@ -253,6 +256,12 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_call_controller_routes(app, authenticator, services.call_controller, REDIRECT)
     add_forward_routes(app, authenticator, forwardings)
     add_callfwd_routes(app, authenticator, forwardings)
+    private = services.private_phonebooks
+    add_phonebook_routes(app, authenticator, services.phonebooks, private, config.domain)
+    add_phonebook_entry_routes(
+        app, authenticator, accounts, private, config.phonebook.duplicate_status
+    )
+    add_contact_information_routes(app, authenticator, accounts, services.profiles)
     add_calls_routes(app, authenticator, accounts, calls)
     add_forwarding_routes(app, authenticator, accounts, forwardings)
     add_rehearsal_routes(app, authenticator, accounts, services.rehearsals)

@@ -35,6 +35,9 @@ from sipxd.service.accounts import create_user, ensure_superadmin
 from sipxd.service.call_controller import CallController
 from sipxd.service.call_log import CallLog
 from sipxd.service.calls import parse_flow
+from sipxd.service.phonebooks import Phonebooks
+from sipxd.service.private_phonebooks import PrivatePhonebooks
+from sipxd.service.profiles import Profiles
 from sipxd.service.vault import Vault
 from sipxd.store.engine import create_engine, migrate
 from sipxd.store.schedules import add as add_schedule
@@ -288,6 +291,9 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
         office.rehearsals,
         registrations=office.registrations,
         park_orbits=office.park_orbits,
+        phonebooks=Phonebooks(office.store, office.accounts, everyone=True),
+        private_phonebooks=PrivatePhonebooks(office.store),
+        profiles=Profiles(office.store, office.accounts),
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)
