@@ -289,6 +289,8 @@ def _checked(phonebook: Phonebook) -> Phonebook:
     name = phonebook.name
     if not 0 < len(name.strip()) <= MAX_NAME or len(name) > MAX_NAME or not name.isprintable():
         raise BadInput(f"name must have 1 to {MAX_NAME} printable characters", field="name")
+    if "/" in name:
+        raise BadInput("name must not have a slash, because it is a part of paths", field="name")
     if name.startswith(PRIVATE):
         raise BadInput(f"name must not begin with {PRIVATE!r}: users' own do", field="name")
     text = phonebook.description

@@ -46,15 +46,20 @@ from sipxd.web.plugin import Resources
 from sipxd.web.rest.call import add_call_routes
 from sipxd.web.rest.call_controller import add_call_controller_routes
 from sipxd.web.rest.callfwd import add_callfwd_routes
+from sipxd.web.rest.conferences import add_conferences_routes
 from sipxd.web.rest.contact_information import add_contact_information_routes
 from sipxd.web.rest.diagnose import add_cdr_routes, add_diagnose_routes
 from sipxd.web.rest.forward import add_forward_routes
+from sipxd.web.rest.passwords import add_password_routes
 from sipxd.web.rest.phonebook_entries import add_phonebook_entry_routes
 from sipxd.web.rest.phonebooks import add_phonebook_routes
+from sipxd.web.rest.preferences import add_preferences_routes
+from sipxd.web.rest.speed_dial import add_speed_dial_routes
 from sipxd.web.services import Configured, Services
 from sipxd.web.v1.calls import add_calls_routes
 from sipxd.web.v1.forwarding import add_forwarding_routes
 from sipxd.web.v1.groups import add_groups_routes
+from sipxd.web.v1.phonebooks import add_phonebooks_routes
 from sipxd.web.v1.rehearsal import add_rehearsal_routes
 from sipxd.web.v1.schedules import add_schedules_routes
 from sipxd.web.v1.tokens import add_tokens_routes
@@ -63,6 +68,8 @@ METHODS = frozenset(method.value.encode("ascii") for method in HTTPMethod)
 REDIRECT = "/sipxconfig/rest/my/redirect"
 PRIVATE = [b"sipxconfig", b"rest", b"private"]
 MY = [b"sipxconfig", b"rest", b"my"]
+SECRETS = ([*MY, b"portal", b"password"], [*MY, b"voicemail", b"pin"])
+"""What a secret follows in the path (contract 3.13)."""
 BODY_IN_MEMORY = 65_536
 """Bytes of a body kept in memory; a larger one goes to a temporary file while it arrives."""
 
@@ -78,6 +85,8 @@ class LimitedRequest(Request):
     """The private key that stood in the path."""
     form: bytes | None = None
     """The media type that the end of the path asks for (contract 8.1)."""
+    secret: str = ""
+    """The password or PIN that stood at the end of the path."""
     _received = 0
 
     def gotLength(self, length: int | None) -> None:
@@ -107,6 +116,7 @@ class LimitedRequest(Request):
         path = self.path
         if path.startswith((b"http://", b"https://")):  # RFC 9112 section 3.2.2
             path = b"/" + path.split(b"/", 3)[3] if path.count(b"/") > 2 else b"/"
+        encoded = path
         if b"%" in path:
             path = unquote_to_bytes(path)
         try:
@@ -120,7 +130,9 @@ class LimitedRequest(Request):
             self._refuse(501, "This method is not known here.")
         else:
             self.prepath = []
-            self.postpath, self.form = without_suffix(self._keyed(path[1:].split(b"/")))
+            segments = self._keyed(path[1:].split(b"/"))
+            segments = self._without_secret(segments, encoded.endswith(b"/"))
+            self.postpath, self.form = without_suffix(segments)
             try:
                 self.render(self.site.getResourceFor(self))
             except Exception:
@@ -134,6 +146,15 @@ class LimitedRequest(Request):
         self.path = self.uri = b"/sipxconfig/rest/private"  # no log shall have the key
         rest = path[4:]
         return [*MY[: 2 if rest[:1] == [b"call"] else 3], *rest]
+
+    def _without_secret(self, path: list[bytes], slash: bool) -> list[bytes]:
+        """The path with stars for a secret at its end; ``slash``: whether one follows that."""
+        if path[:5] not in SECRETS:
+            return path
+        # A slash of the secret itself is encoded.
+        self.secret = b"/".join(path[5 : -1 if slash else None]).decode("utf-8")
+        self.path = self.uri = b"/" + b"/".join(path[:5])  # no log shall have it
+        return [*path[:5], b"***"]
 
     def _refuse(self, status: int, detail: str) -> None:
         failure = Failure(problems.HttpProblem(status, detail))
@@ -262,12 +283,17 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
         app, authenticator, accounts, private, config.phonebook.duplicate_status
     )
     add_contact_information_routes(app, authenticator, accounts, services.profiles)
+    add_conferences_routes(app, authenticator, services.conferences)
+    add_preferences_routes(app, authenticator, services.settings)
+    add_speed_dial_routes(app, authenticator, services.settings)
+    add_password_routes(app, authenticator, accounts)
     add_calls_routes(app, authenticator, accounts, calls)
     add_forwarding_routes(app, authenticator, accounts, forwardings)
     add_rehearsal_routes(app, authenticator, accounts, services.rehearsals)
     add_schedules_routes(app, authenticator, accounts, forwardings)
     add_tokens_routes(app, authenticator, services.tokens)
     add_groups_routes(app, authenticator, services.call_groups)
+    add_phonebooks_routes(app, authenticator, services.phonebooks)
     add_api_schedules_routes(app, authenticator, accounts, forwardings)
     add_registrations_routes(app, authenticator, accounts, services.registrations, config.domain)
     add_orbits_routes(app, authenticator, services.park_orbits, config.domain)
