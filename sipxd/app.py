@@ -39,6 +39,7 @@ from sipxd.service.call_groups import CallGroups
 from sipxd.service.call_log import CallLog
 from sipxd.service.calls import Calls
 from sipxd.service.commands import make_commands
+from sipxd.service.conferences import Conferences
 from sipxd.service.destinations import Destinations
 from sipxd.service.forwardings import Forwardings
 from sipxd.service.gateways import Gateways
@@ -53,6 +54,7 @@ from sipxd.service.profiles import Profiles
 from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
 from sipxd.service.rehearsals import Rehearsals
+from sipxd.service.settings import Settings
 from sipxd.service.signalling import Signalling
 from sipxd.service.tokens import Tokens
 from sipxd.service.transfers import Transfers
@@ -149,6 +151,7 @@ class App(MultiService):
     call_groups: CallGroups
     park_orbits: ParkOrbits
     phonebooks: Phonebooks
+    conferences: Conferences
     forwardings: Forwardings
     rehearsals: Rehearsals
     call_log: CallLog
@@ -203,6 +206,8 @@ class App(MultiService):
         await self.call_groups.load()
         self.park_orbits = ParkOrbits(self.store, config.domain)
         await self.park_orbits.load()
+        self.conferences = Conferences(self.store, self.accounts)
+        await self.conferences.load()
         everyone = config.phonebook.everyone
         self.phonebooks = Phonebooks(self.store, self.accounts, everyone=everyone)
         self.forwardings = Forwardings(
@@ -249,6 +254,8 @@ class App(MultiService):
             phonebooks=self.phonebooks,
             private_phonebooks=PrivatePhonebooks(self.store),
             profiles=Profiles(self.store, self.accounts),
+            settings=Settings(self.store, self.accounts),
+            conferences=self.conferences,
             ready=lambda: self._ready,
         )
         site = build_site(services, reactor=reactor)

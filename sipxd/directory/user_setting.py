@@ -26,7 +26,6 @@ GREETINGS = {
 }
 FORMATS = {"FULL": "Full", "MEDIUM": "Medium", "BRIEF": "Brief"}
 """Of the mails that tell of a new voicemail."""
-AUDIO = {"wav": "WAV", "mp3": "MP3"}
 
 
 def _flag(path: str, default: bool, label: str) -> Setting:
@@ -68,7 +67,7 @@ _ALL: Iterable[Setting] = (
     _choice(f"{MAILBOX}/active-greeting", GREETINGS, "Greeting"),
     *_mails("primary", "to the e-mail address"),
     *_mails("alternate", "to the further e-mail address"),
-    _choice(f"{MAILBOX}/audio-format", AUDIO, "Format of voicemails"),
+    _text(f"{MAILBOX}/audio-format", "Format of voicemails", "wav"),
     _text(f"{FAX}/extension", "Extension for fax"),
     _text(f"{FAX}/did", "Number for fax"),
     _flag(f"{ATTENDANT}/depositVM", True, "The attendant offers to leave a voicemail"),

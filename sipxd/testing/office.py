@@ -26,6 +26,7 @@ from sipxd.service.authentication import Authentication
 from sipxd.service.authorizers import Authorizers
 from sipxd.service.call_groups import CallGroups
 from sipxd.service.calls import Calls
+from sipxd.service.conferences import Conferences
 from sipxd.service.destinations import Destinations
 from sipxd.service.forwardings import Forwardings
 from sipxd.service.gateways import Gateways
@@ -114,6 +115,7 @@ class Office:
         self.call_groups = CallGroups(store, self.accounts, DOMAIN)
         self.now(self.call_groups.load())
         self.park_orbits = ParkOrbits(store, DOMAIN)
+        self.conferences = Conferences(store, self.accounts)
         self.forwardings = Forwardings(
             store,
             self.accounts,

@@ -38,7 +38,7 @@ class DigestLogins:
         verdict = verify(
             [f"Digest {credentials.decode('utf-8', 'surrogateescape')}"],
             method=request.method.decode("latin-1"),
-            request_uri=request.uri.decode("latin-1"),
+            request_uri=(getattr(request, "asked", b"") or request.uri).decode("latin-1"),
             realm=self._realm,
             nonces=self._nonces,
             now=self._now(),

@@ -14,11 +14,14 @@ from sipxd.directory.forwarding import Forwarding
 from sipxd.directory.park_orbit import ParkOrbit
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
+from sipxd.service.account_requests import UserChange
 from sipxd.service.call_controller import Asked, Course
 from sipxd.service.call_log import Cdr
+from sipxd.service.conferences import Conferences
 from sipxd.service.phonebooks import Phonebooks
 from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
+from sipxd.service.settings import Settings
 from sipxd.sip.registrar import Binding
 from sipxd.store.calls import Wanted
 
@@ -40,6 +43,12 @@ class Accounts(Protocol):
 
     async def judge(self, name: str, right: bool, source: str) -> User:
         """The user of that name, whose credentials were ``right``. Raises as ``authenticate``."""
+
+    async def change(self, name: str, change: UserChange) -> User:
+        """Change a user. Raises NotFound, BadInput, Conflict, Forbidden."""
+
+    async def set_voicemail_pin(self, user: User, pin: str) -> None:
+        """Replace the PIN of the user's voicemail box. Raises BadInput, NotFound."""
 
     async def authenticate(self, name: str, pin: str, source: str) -> User:
         """The user, or Unauthorized, or TooManyGuesses; ``source`` is the client's IP address."""
@@ -323,5 +332,7 @@ class Services:
     phonebooks: Phonebooks
     private_phonebooks: PrivatePhonebooks
     profiles: Profiles
+    settings: Settings
+    conferences: Conferences
     ready: Callable[[], bool]
     """Whether calls are taken now."""

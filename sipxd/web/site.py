@@ -87,6 +87,8 @@ class LimitedRequest(Request):
     """The media type that the end of the path asks for (contract 8.1)."""
     secret: str = ""
     """The password or PIN that stood at the end of the path."""
+    asked: bytes = b""
+    """The URI as it came, where ``uri`` does not tell it."""
     _received = 0
 
     def gotLength(self, length: int | None) -> None:
@@ -153,6 +155,7 @@ class LimitedRequest(Request):
             return path
         # A slash of the secret itself is encoded.
         self.secret = b"/".join(path[5 : -1 if slash else None]).decode("utf-8")
+        self.asked = self.asked or self.uri
         self.path = self.uri = b"/" + b"/".join(path[:5])  # no log shall have it
         return [*path[:5], b"***"]
 

@@ -38,6 +38,7 @@ from sipxd.service.calls import parse_flow
 from sipxd.service.phonebooks import Phonebooks
 from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
+from sipxd.service.settings import Settings
 from sipxd.service.vault import Vault
 from sipxd.store.engine import create_engine, migrate
 from sipxd.store.schedules import add as add_schedule
@@ -294,6 +295,8 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
         phonebooks=Phonebooks(office.store, office.accounts, everyone=True),
         private_phonebooks=PrivatePhonebooks(office.store),
         profiles=Profiles(office.store, office.accounts),
+        settings=Settings(office.store, office.accounts),
+        conferences=office.conferences,
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)
