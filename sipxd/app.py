@@ -152,6 +152,7 @@ class App(MultiService):
     park_orbits: ParkOrbits
     phonebooks: Phonebooks
     conferences: Conferences
+    settings: Settings
     forwardings: Forwardings
     rehearsals: Rehearsals
     call_log: CallLog
@@ -208,6 +209,7 @@ class App(MultiService):
         await self.park_orbits.load()
         self.conferences = Conferences(self.store, self.accounts)
         await self.conferences.load()
+        self.settings = Settings(self.store, self.accounts)
         everyone = config.phonebook.everyone
         self.phonebooks = Phonebooks(self.store, self.accounts, everyone=everyone)
         self.forwardings = Forwardings(
@@ -254,7 +256,7 @@ class App(MultiService):
             phonebooks=self.phonebooks,
             private_phonebooks=PrivatePhonebooks(self.store),
             profiles=Profiles(self.store, self.accounts),
-            settings=Settings(self.store, self.accounts),
+            settings=self.settings,
             conferences=self.conferences,
             ready=lambda: self._ready,
         )

@@ -1,7 +1,7 @@
 """The conference: a number where many talk to each other (contract 3.10).
 
-Conferences are stored, with their settings, for clients that keep them.  Nothing mixes voices here:
-that takes a media server.
+Conferences are stored, with their settings, for their owners.  Nothing mixes voices here: that
+takes a media server.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ class Conference:
     owner: int | None = None
     """The id of the user who may change it; None: administrators alone."""
     enabled: bool = True
-    """One that is not is 404 for callers."""
     description: str = ""
     autorecorded: bool = False
     access_code: str = ""

@@ -1,6 +1,7 @@
-"""The conferences: stored for clients that keep them; who calls one is told that nothing mixes.
+"""The conferences: kept for their owners; what mixes the voices is a server beside sipxd.
 
-In memory, because every call may be for one; loaded at start and written through.
+In memory, as everything that clients list; loaded at start and written through.  Calls do not go by
+them: their numbers lead where the routes of the configuration lead.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ class Conferences:
         self._store = store
         self._accounts = accounts
         self._conferences: dict[int, Conference] = {}
-        self._by_name: dict[str, Conference] = {}
         self._lock = DeferredLock()
         accounts.observe(self._user_changed)
 
@@ -39,12 +39,6 @@ class Conferences:
         """Take up what was stored before a restart."""
         found = await self._store.read("conferences", stored.every)
         self._conferences = {conference.id: conference for conference in found}
-        self._index()
-
-    def find(self, number: str) -> Conference | None:
-        """The one with this extension or name, compared exactly, unless it is switched off."""
-        conference = self._by_name.get(number)
-        return conference if conference is not None and conference.enabled else None
 
     def all(self) -> list[Conference]:
         """Every conference, the oldest first."""
@@ -108,7 +102,6 @@ class Conferences:
             check(self.get(conference_id))
             await self._store.write("conference.delete", lambda c: stored.delete(c, conference_id))
             self._conferences.pop(conference_id, None)
-            self._index()
         finally:
             self._lock.release()
 
@@ -117,21 +110,12 @@ class Conferences:
         owner = conference.owner
         if owner is None or self._accounts.by_id(owner) is not None:  # not deleted meanwhile
             self._conferences[conference.id] = conference
-            self._index()
         return conference
 
     def _user_changed(self, before: User, after: User | None) -> None:
         if after is None:
-            kept = self._conferences.items()
-            self._conferences = {key: each for key, each in kept if each.owner != before.id}
-            self._index()
-
-    def _index(self) -> None:
-        self._by_name = {
-            name: each
-            for each in self._conferences.values()
-            for name in (each.name, each.extension)
-        }
+            for conference in self.of(before):
+                del self._conferences[conference.id]
 
     def _checked(self, conference: Conference) -> Conference:
         check_name("name", conference.name, "name")

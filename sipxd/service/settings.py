@@ -107,23 +107,21 @@ class Settings:
 
         await self._store.write("speed dial.set", write)
 
-    async def speed_dial_of_group(self, group_id: int) -> tuple[Button, ...]:
+    async def speed_dial_of_group(self, group: str) -> tuple[Button, ...]:
         """The buttons of a user group. Raises NotFound where it has none."""
         buttons = await self._store.read(
-            "speed dial of group", lambda c: stored.speed_dial_of_group(c, group_id)
+            "speed dial of group", lambda c: stored.speed_dial_of_groups(c, [group])
         )
         if buttons is None:
-            raise NotFound("this user group has no speed dial", field="id")
+            raise NotFound(f"there is no user group {group[:80]!r} with a speed dial")
         return buttons
 
-    async def set_speed_dial_of_group(
-        self, group_id: int, buttons: Sequence[Button] | None
-    ) -> None:
+    async def set_speed_dial_of_group(self, group: str, buttons: Sequence[Button] | None) -> None:
         """Replace the buttons of a user group; None: it has none. Raises BadInput, NotFound."""
         _check_buttons(buttons or ())
         await self._store.write(
             "speed dial of group.set",
-            lambda c: stored.save_speed_dial_of_group(c, group_id, buttons),
+            lambda c: stored.save_speed_dial_of_group(c, group, buttons),
         )
 
 

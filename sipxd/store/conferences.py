@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from sipxd.directory.conference import Conference
-from sipxd.errors import NotFound
+from sipxd.errors import BadInput, NotFound
 from sipxd.store.names import refuse_taken
 from sipxd.store.plain import decode, encode
 from sipxd.store.schema import conferences, users
@@ -31,7 +31,7 @@ def every(connection: sa.Connection) -> list[Conference]:
 def add(connection: sa.Connection, new: Conference) -> Conference:
     """Insert a conference and give it back with its id (that of ``new`` is ignored).
 
-    Raises Conflict when its name or extension is taken, NotFound when its owner is gone.
+    Raises Conflict when its name or extension is taken, BadInput when its owner is gone.
     """
     _check(connection, new, own_id=None)
     conference_id = connection.scalar(
@@ -69,4 +69,4 @@ def _check(connection: sa.Connection, conference: Conference, own_id: int | None
     if owner is not None:
         found = sa.select(users.c.id).where(users.c.id == owner)
         if connection.scalar(found) is None:
-            raise NotFound("there is no such user any more", field="owner")
+            raise BadInput("there is no such user any more", field="owner")

@@ -71,25 +71,21 @@ def speed_dial_of_groups(
 ) -> tuple[Button, ...] | None:
     """The buttons of the first of these groups that has some; None: none has."""
     for row in _groups(connection, groups):
-        buttons = speed_dial_of_group(connection, row.id)
+        found = sa.select(house.c.value).where(house.c.name == f"{SPEED_DIAL}/{row.id}")
+        buttons = _buttons(connection.scalar(found))
         if buttons is not None:
             return buttons
     return None
 
 
-def speed_dial_of_group(connection: sa.Connection, group_id: int) -> tuple[Button, ...] | None:
-    """The buttons of a user group; None: it has none."""
-    name = f"{SPEED_DIAL}/{group_id}"
-    return _buttons(connection.scalar(sa.select(house.c.value).where(house.c.name == name)))
-
-
 def save_speed_dial_of_group(
-    connection: sa.Connection, group_id: int, buttons: Sequence[Button] | None
+    connection: sa.Connection, group: str, buttons: Sequence[Button] | None
 ) -> None:
     """Replace the buttons of a user group; None: it has none. Raises NotFound."""
-    if connection.scalar(sa.select(user_groups.c.id).where(user_groups.c.id == group_id)) is None:
-        raise NotFound("there is no such user group", field="id")
-    name = f"{SPEED_DIAL}/{group_id}"
+    found = _groups(connection, [group])
+    if not found:
+        raise NotFound(f"there is no user group {group[:80]!r}")
+    name = f"{SPEED_DIAL}/{found[0].id}"
     connection.execute(sa.delete(house).where(house.c.name == name))
     if buttons is not None:
         row = {"name": name, "value": encode(_plain(buttons))}

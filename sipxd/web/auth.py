@@ -131,6 +131,15 @@ def read_basic(encoded: bytes) -> tuple[str, str]:
     return name, pin
 
 
+def password_used(request: Request) -> str | None:
+    """The password that the client has just logged in with; None where it used none."""
+    if getattr(request, "private_key", None) is not None:
+        return None
+    headers = request.requestHeaders.getRawHeaders(b"authorization")
+    scheme, credentials = read_authorization(headers)
+    return read_basic(credentials)[1] if scheme == b"basic" else None
+
+
 def address(request: Request) -> str:
     """The client's IP address."""
     return str(getattr(request.client, "host", ""))

@@ -33,7 +33,7 @@ from werkzeug.routing import BaseConverter
 
 from sipxd import metrics
 from sipxd.web import cors, problems
-from sipxd.web.api.absent import add_absent_routes
+from sipxd.web.api.absent import add_absent_routes as add_api_absent_routes
 from sipxd.web.api.base import without_suffix
 from sipxd.web.api.cdrs import add_cdrs_routes as add_api_cdrs_routes
 from sipxd.web.api.orbits import add_orbits_routes
@@ -43,6 +43,7 @@ from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
 from sipxd.web.digest import DigestLogins
 from sipxd.web.plugin import Resources
+from sipxd.web.rest.absent import add_absent_routes
 from sipxd.web.rest.call import add_call_routes
 from sipxd.web.rest.call_controller import add_call_controller_routes
 from sipxd.web.rest.callfwd import add_callfwd_routes
@@ -57,11 +58,13 @@ from sipxd.web.rest.preferences import add_preferences_routes
 from sipxd.web.rest.speed_dial import add_speed_dial_routes
 from sipxd.web.services import Configured, Services
 from sipxd.web.v1.calls import add_calls_routes
+from sipxd.web.v1.conferences import add_conferences_routes as add_v1_conferences_routes
 from sipxd.web.v1.forwarding import add_forwarding_routes
 from sipxd.web.v1.groups import add_groups_routes
 from sipxd.web.v1.phonebooks import add_phonebooks_routes
 from sipxd.web.v1.rehearsal import add_rehearsal_routes
 from sipxd.web.v1.schedules import add_schedules_routes
+from sipxd.web.v1.speed_dial import add_group_speed_dial_routes
 from sipxd.web.v1.tokens import add_tokens_routes
 
 METHODS = frozenset(method.value.encode("ascii") for method in HTTPMethod)
@@ -296,11 +299,14 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_schedules_routes(app, authenticator, accounts, forwardings)
     add_tokens_routes(app, authenticator, services.tokens)
     add_groups_routes(app, authenticator, services.call_groups)
+    add_group_speed_dial_routes(app, authenticator, services.settings)
+    add_v1_conferences_routes(app, authenticator, accounts, services.conferences)
     add_phonebooks_routes(app, authenticator, services.phonebooks)
     add_api_schedules_routes(app, authenticator, accounts, forwardings)
     add_registrations_routes(app, authenticator, accounts, services.registrations, config.domain)
     add_orbits_routes(app, authenticator, services.park_orbits, config.domain)
     add_api_cdrs_routes(app, authenticator, accounts, services.call_log)
+    add_api_absent_routes(app, authenticator)
     add_absent_routes(app, authenticator)
     _add_public_routes(app, services.ready)
     Resources(app, authenticator, services).load(config.web.plugins)

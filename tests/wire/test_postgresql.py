@@ -25,16 +25,28 @@ from sipxd.call.record import (
     Side,
 )
 from sipxd.directory.call_group import CallGroup, Member
+from sipxd.directory.conference import Conference
 from sipxd.directory.forwarding import Forwarding, Ring, RingType, Rule, When
 from sipxd.directory.park_orbit import ParkOrbit
 from sipxd.directory.schedule import Period, Schedule
+from sipxd.directory.speed_dial import Button
 from sipxd.errors import ConfigError, Conflict, NotFound, PreconditionFailed
 from sipxd.service.account_requests import NewUser
 from sipxd.service.accounts import create_user, delete_user, list_users
 from sipxd.service.vault import Vault
 from sipxd.sip.flow import Flow
 from sipxd.sip.registrar import Binding
-from sipxd.store import bindings, call_groups, calls, forwardings, park_orbits, schedules
+from sipxd.store import (
+    bindings,
+    call_groups,
+    calls,
+    conferences,
+    forwardings,
+    park_orbits,
+    schedules,
+    settings,
+    users,
+)
 from sipxd.store.engine import check, create_engine, migrate
 from sipxd.store.schema import metadata, user_groups
 
@@ -157,6 +169,37 @@ def test_forwardings_schedules_and_groups_are_stored_read_and_deleted(url: str) 
         delete_user(connection, "200")
         assert (forwardings.every(connection), schedules.every(connection)) == ({}, [])
         assert call_groups.every(connection)[0].members == (Member("201"),)
+    engine.dispose()
+
+
+def test_settings_speed_dials_and_conferences_are_stored_and_read(url: str) -> None:
+    migrate(url)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        user, _ = create_user(connection, Vault(bytes(32)), NewUser(name="200", pin="1234567"))
+        data = '{"settings": {"im/im-account": "1"}}'
+        connection.execute(sa.insert(user_groups).values(name="sales", weight=1, data=data))
+        settings.save(connection, user.id, {"im/im-account": "0", "faxes": "ü"})
+        settings.save(connection, user.id, {"im/im-account": "1", "faxes": None})
+        assert settings.of(connection, user.id) == {"im/im-account": "1"}
+        assert settings.of_groups(connection, ["sales"]) == [{"im/im-account": "1"}]
+        buttons = (Button("Desk", "500", blf=True),)
+        settings.save_speed_dial_of_group(connection, "sales", buttons)
+        assert settings.speed_dial_of_groups(connection, ["sales"]) == buttons
+        settings.save_speed_dial(connection, user.id, ())
+        assert settings.speed_dial(connection, user.id) == ()
+        users.save_voicemail_pin(connection, user.id, "hash")
+        new = Conference(0, "standup", "5001", owner=user.id, video=True, max_members=3)
+        kept = conferences.add(connection, new)
+        conferences.replace(connection, attrs.evolve(kept, description="daily"))
+        assert conferences.every(connection) == [attrs.evolve(kept, description="daily")]
+    with pytest.raises(Conflict), engine.begin() as connection:
+        conferences.add(connection, Conference(0, "other", "200"))
+    with engine.begin() as connection:
+        conferences.add(connection, Conference(0, "everybodys", "5002"))
+        delete_user(connection, "200")
+        assert [each.name for each in conferences.every(connection)] == ["everybodys"]
+        assert settings.of(connection, user.id) == {}
     engine.dispose()
 
 

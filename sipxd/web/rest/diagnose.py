@@ -14,7 +14,7 @@ from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound
 from sipxd.service.call_log import Cdr
 from sipxd.store.calls import Wanted
-from sipxd.web.auth import Authenticator
+from sipxd.web.auth import Authenticator, password_used
 from sipxd.web.negotiate import (
     JSON,
     XML,
@@ -47,6 +47,17 @@ def add_diagnose_routes(
         cdrs = [active_document(cdr, user) for cdr in call_log.active(user)]
         return answer(request, 200, write_document(form, "cdrs", Items("cdr", cdrs)), form)
 
+    def login(request: Request, user: User, more: dict[str, Any]) -> bytes:
+        form = choose(request, XML, JSON)
+        document = {
+            "userName": user.name,
+            "imId": "",
+            "ldapImAuth": False,
+            "sipPassword": accounts.sip_password(user),
+        }
+        request.setHeader(b"Cache-Control", b"no-store")
+        return answer(request, 200, write_document(form, "login-details", document | more), form)
+
     @app.route(f"{REST}/my/activecdrs", methods=["GET"])
     async def get_my_active(request: Request) -> bytes:
         return active(request, await authenticator.user(request))
@@ -62,15 +73,24 @@ def add_diagnose_routes(
     @app.route(f"{REST}/my/logindetails", methods=["GET"])
     async def get_login_details(request: Request) -> bytes:
         user = await authenticator.user(request)
-        form = choose(request, XML, JSON)
-        document = {
-            "userName": user.name,
-            "imId": "",
-            "ldapImAuth": False,
-            "sipPassword": accounts.sip_password(user),
+        return login(request, user, {})
+
+    @app.route(f"{REST}/my/logindetailsunite", methods=["GET"])
+    async def get_portal_login_details(request: Request) -> bytes:
+        user = await authenticator.user(request)
+        servers = {
+            "pin": password_used(request),
+            "im-locations": Items("im-location", []),
+            "wrtc-locations": Items("wrtc-location", []),
         }
-        request.setHeader(b"Cache-Control", b"no-store")
-        return answer(request, 200, write_document(form, "login-details", document), form)
+        return login(request, user, servers)
+
+    @app.route(f"{REST}/my/logoutunite", methods=["GET"])
+    async def get_portal_logout(request: Request) -> bytes:
+        await authenticator.user(request)
+        request.setHeader(b"Location", b"/")
+        request.setHeader(b"Connection", b"close")
+        return empty_answer(request, 302)
 
     @app.route(f"{REST}/my/time", methods=["GET"])
     async def get_time(request: Request) -> bytes:
