@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from daemon import ADMIN_PASSWORD, Client, Daemon
+from telephones import Telephone
 
 PIN = "pin4711Zk"
+SIP_PASSWORD = "sip-Pw-of-{}"
 PHONEBOOK = "curl --insecure --basic -u superadmin [https://]{host}/sipxconfig/rest/phonebook/sales"
 CALL = "curl --insecure -X PUT [https://]{user}:{password}@{host}/sipxconfig/rest/call/{number}"
 FORWARD = (
@@ -35,12 +37,13 @@ SEQUENCE = """\
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def running(make_daemon: Callable[..., Daemon]) -> Daemon:
-    """A daemon with the users 200 and 201, neither of whom has a telephone."""
+    """A daemon with the users 200 and 201."""
     daemon = make_daemon()
     for name in ("200", "201"):
-        daemon.command("user", "add", name, "--pin", PIN, "--sip-password", f"sip-Pw-of-{name}")
+        secrets = ("--pin", PIN, "--sip-password", SIP_PASSWORD.format(name))
+        daemon.command("user", "add", name, *secrets)
     daemon.start()
     return daemon
 
@@ -102,9 +105,22 @@ def test_the_phonebook_line_prints_the_entries_as_csv(running: Daemon) -> None:
     assert rest == []
 
 
-def test_the_call_line_places_the_call(running: Daemon, tmp_path: Path) -> None:
+def test_the_call_line_connects_the_user_with_the_number(
+    running: Daemon, tmp_path: Path, start_telephone: Callable[..., Telephone]
+) -> None:
+    for name in ("200", "201"):
+        start_telephone(
+            "baresip",
+            name,
+            running.domain,
+            registrar=running.sip_address,
+            password=SIP_PASSWORD.format(name),
+            answer="auto",
+        )
     assert run(filled(CALL, running, number="201"), tmp_path) == ("", "200")
-    assert Client(running.web_port, "200", PIN).calls()[0]["number"] == "201"
+    client = Client(running.web_port, "200", PIN)
+    client.wait_state(client.calls()[0]["id"], "bridged")
+    client.hang_up_all()
 
 
 def test_the_forward_line_stores_the_file(running: Daemon, tmp_path: Path) -> None:
