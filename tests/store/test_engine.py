@@ -11,7 +11,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from sipxd.errors import ConfigError
-from sipxd.store import calls, users
 from sipxd.store.engine import check, create_engine, migrate
 from sipxd.store.schema import metadata
 
@@ -53,41 +52,6 @@ def test_making_it_again_changes_nothing(path: Path) -> None:
     engine = create_engine(url(path))
     with engine.begin() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM dialogs").scalar() == 1
-    engine.dispose()
-
-
-def test_a_database_of_the_first_release_keeps_its_users_and_calls(path: Path) -> None:
-    from alembic import command
-
-    from sipxd.store import engine as engine_module
-
-    engine = create_engine(url(path))
-    with engine.begin() as connection:
-        config = engine_module._alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.exec_driver_sql(
-            "INSERT INTO users VALUES"
-            " (7, 'Ann', '', '', '[\"international\"]', 1, 1, 'hash', x'00')"
-        )
-        connection.exec_driver_sql("INSERT INTO names VALUES ('200', 7, 0)")
-        connection.exec_driver_sql(
-            "INSERT INTO calls (id, kind, user_name, number, state, started, media_mismatch)"
-            " VALUES ('c1', 'phone', '200', '201', 'bridged', 1.0, 0)"
-        )
-    engine.dispose()
-    with pytest.raises(ConfigError, match="not up to date; run sipxd init"):
-        check(url(path))
-    migrate(url(path))
-    check(url(path))
-    engine = create_engine(url(path), read_only=True)
-    with engine.begin() as connection:
-        (stored,) = users.every(connection)
-        assert (stored.user.id, stored.user.name, stored.user.flow) == (7, "200", "")
-        assert stored.user.voicemail and stored.user.admin
-        assert stored.user.granted == {"InternationalDialing", "superadmin"}
-        record = calls.find(connection, "c1")
-        assert record is not None and (record.flow, record.reached) == (None, "")
     engine.dispose()
 
 

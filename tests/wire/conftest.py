@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 # The helpers lie beside the tests and are no package.
-sys.path.extend(map(str, (Path(__file__).parent, Path(__file__).parent.parent / "torture")))
+sys.path.extend(str(Path(__file__).parents[1] / each) for each in ("wire", "torture", "store"))
 
 from baresip import Baresip
 from daemon import Client, Daemon, until
 from forwarding import House, Site, build
 from linphone import Linphone
+from postgresql import empty_database, running
 from roles import RING_TIMEOUT, TRUSTED, Pair
 from sipp import Phone
 from telephones import Phones, Telephone
@@ -175,3 +176,16 @@ def lenient_house(lenient_site: Site, tmp_path: Path) -> Iterator[House]:
     yield house
     house.stop()
     house.nothing_is_left()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server; its URL has ``{}`` for the name of the database."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgresql: str) -> str:
+    """The URL of an empty database of it."""
+    return empty_database(postgresql)

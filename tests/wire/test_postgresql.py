@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-
 import attrs
 import pytest
 import sqlalchemy as sa
@@ -51,61 +44,21 @@ from sipxd.store.engine import check, create_engine, migrate
 from sipxd.store.schema import metadata, user_groups
 
 
-def as_postgres(*command: str) -> None:
-    """Run a command of PostgreSQL, which refuses to run as root."""
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    subprocess.run([*prefix, *command], check=True, capture_output=True, timeout=60)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL of the tests' own, on a Unix socket; gives its URL without a database."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
-    home = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
-    if os.geteuid() == 0:
-        account = pwd.getpwnam("postgres")
-        os.chown(home, account.pw_uid, account.pw_gid)
-    data = home / "data"
-    as_postgres(str(programs / "initdb"), "-D", str(data), "-A", "trust", "-U", "sipxd")
-    options = f"-c listen_addresses='' -c unix_socket_directories={home} -c fsync=off"
-    control = [str(programs / "pg_ctl"), "-D", str(data), "-w"]
-    as_postgres(*control, "-l", str(home / "log"), "-o", options, "start")
-    try:
-        yield f"postgresql://sipxd@/{{}}?host={home}"
-    finally:
-        as_postgres(*control, "-m", "immediate", "stop")
-        shutil.rmtree(home)
-
-
-@pytest.fixture
-def url(server: str, request: pytest.FixtureRequest) -> str:
-    """An empty database."""
-    name = f"t{abs(hash(request.node.name))}"
-    engine = sa.create_engine(
-        server.format("postgres").replace("postgresql:", "postgresql+psycopg:"),
-        isolation_level="AUTOCOMMIT",
-    )
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return server.format(name)
-
-
-def test_the_migrations_make_the_tables_of_the_schema(url: str) -> None:
+def test_the_migrations_make_the_tables_of_the_schema(database: str) -> None:
     with pytest.raises(ConfigError, match="sipxd init"):
-        check(url)
-    migrate(url)
-    check(url)
-    engine = create_engine(url)
+        check(database)
+    migrate(database)
+    check(database)
+    engine = create_engine(database)
     with engine.begin() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
 
-def test_users_bindings_and_calls_are_stored_read_and_deleted(url: str) -> None:
-    migrate(url)
-    engine = create_engine(url)
+def test_users_bindings_and_calls_are_stored_read_and_deleted(database: str) -> None:
+    migrate(database)
+    engine = create_engine(database)
     vault = Vault(bytes(32))
     with engine.begin() as connection:
         user, _ = create_user(
@@ -138,9 +91,9 @@ def test_users_bindings_and_calls_are_stored_read_and_deleted(url: str) -> None:
     engine.dispose()
 
 
-def test_forwardings_schedules_and_groups_are_stored_read_and_deleted(url: str) -> None:
-    migrate(url)
-    engine = create_engine(url)
+def test_forwardings_schedules_and_groups_are_stored_read_and_deleted(database: str) -> None:
+    migrate(database)
+    engine = create_engine(database)
     vault = Vault(bytes(32))
     with engine.begin() as connection:
         user, _ = create_user(connection, vault, NewUser(name="200", pin="1234567"))
@@ -172,9 +125,9 @@ def test_forwardings_schedules_and_groups_are_stored_read_and_deleted(url: str) 
     engine.dispose()
 
 
-def test_settings_speed_dials_and_conferences_are_stored_and_read(url: str) -> None:
-    migrate(url)
-    engine = create_engine(url)
+def test_settings_speed_dials_and_conferences_are_stored_and_read(database: str) -> None:
+    migrate(database)
+    engine = create_engine(database)
     with engine.begin() as connection:
         user, _ = create_user(connection, Vault(bytes(32)), NewUser(name="200", pin="1234567"))
         data = '{"settings": {"im/im-account": "1"}}'
@@ -203,9 +156,11 @@ def test_settings_speed_dials_and_conferences_are_stored_and_read(url: str) -> N
     engine.dispose()
 
 
-def test_general_schedules_park_orbits_and_the_log_of_calls_are_stored_and_read(url: str) -> None:
-    migrate(url)
-    engine = create_engine(url)
+def test_general_schedules_park_orbits_and_the_log_of_calls_are_stored_and_read(
+    database: str,
+) -> None:
+    migrate(database)
+    engine = create_engine(database)
     with engine.begin() as connection:
         create_user(connection, Vault(bytes(32)), NewUser(name="200", pin="1234567"))
         connection.execute(sa.insert(user_groups).values(name="sales", weight=1, data="{}"))
