@@ -180,23 +180,7 @@ def _apply(
 ) -> StoredUser:
     old = _existing(connection, name)
     user = old.user
-    if user.name == SUPERADMIN and (
-        change.name not in (None, SUPERADMIN) or change.admin is False or change.enabled is False
-    ):
-        raise Forbidden(f"{SUPERADMIN} cannot be renamed, disabled or demoted", field="name")
-    changed = {
-        field.name: value
-        for field in attrs.fields(UserChange)
-        if (value := getattr(change, field.name)) is not None and field.name != "pin"
-    }
-    # One set of rules for new and changed users.
-    checked = NewUser(**({name: getattr(user, name) for name in SAME} | changed))
-    new = attrs.evolve(
-        user,
-        **{name: getattr(checked, name) for name in changed if name in SAME},
-        granted=_granted(user, change),
-        denied=_denied(user, change),
-    )
+    new = changed(user, change)
     sealed = old.sip_password if change.sip_password is None else vault.seal(change.sip_password)
     ha1 = old.ha1 if new.name == user.name else None  # the name is part of it
     if change.pin is not None:
@@ -207,6 +191,27 @@ def _apply(
     if new.name != user.name:
         call_groups.rename_member(connection, user.name, new.name)
     return stored
+
+
+def changed(user: User, change: UserChange) -> User:
+    """The user after ``change``, but for what he may do by it. Raises BadInput, Forbidden."""
+    if user.name == SUPERADMIN and (
+        change.name not in (None, SUPERADMIN) or change.admin is False or change.enabled is False
+    ):
+        raise Forbidden(f"{SUPERADMIN} cannot be renamed, disabled or demoted", field="name")
+    given = {
+        field.name: value
+        for field in attrs.fields(UserChange)
+        if (value := getattr(change, field.name)) is not None and field.name != "pin"
+    }
+    # One set of rules for new and changed users.
+    checked = NewUser(**({name: getattr(user, name) for name in SAME} | given))
+    return attrs.evolve(
+        user,
+        **{name: getattr(checked, name) for name in given if name in SAME},
+        granted=_granted(user, change),
+        denied=_denied(user, change),
+    )
 
 
 # -- in the daemon -------------------------------------------------------------------------------
@@ -314,9 +319,7 @@ class Accounts:
             return stored
 
         stored = await self._store.write("user.change", write)
-        before = self._forget(stored.user.id)
-        self._keep(stored)
-        self._tell(before, stored.user)
+        self.adopt(stored)
         return stored.user
 
     async def set_voicemail_pin(self, user: User, pin: str) -> None:
@@ -337,6 +340,12 @@ class Accounts:
         )
         self._tell(self._forget(user.id), None)
         return user
+
+    def adopt(self, stored: StoredUser) -> None:
+        """Take up a user, new or changed, as he has been stored."""
+        before = self._forget(stored.user.id)
+        self._keep(stored)
+        self._tell(before, stored.user)
 
     def _tell(self, before: User | None, after: User | None) -> None:
         if before is not None:

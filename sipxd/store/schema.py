@@ -48,7 +48,7 @@ branches = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# Names of groups, as users have them, may stand for no group here: then it is a label.
+# Users name their groups: whatever stands in memberships, stands here.
 user_groups = sa.Table(
     "user_groups",
     metadata,
@@ -87,6 +87,18 @@ memberships = sa.Table(
     sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("group_name", sa.Text, primary_key=True),
     sa.Column("position", sa.Integer, nullable=False),
+)
+
+# Stored by an import that has not come to its end: nobody finds them, and their names are taken.
+arriving_users = sa.Table(
+    "arriving_users",
+    metadata,
+    sa.Column(
+        "user_id",
+        sa.ForeignKey("users.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
 )
 
 bindings = sa.Table(

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from sipxd.directory.user import User
 from sipxd.errors import NotFound
-from sipxd.store import permissions
+from sipxd.store import permissions, user_groups
 from sipxd.store.names import refuse_taken
-from sipxd.store.schema import memberships, names, users
+from sipxd.store.schema import arriving_users, memberships, names, users
 
 
 @attrs.frozen
@@ -33,10 +33,11 @@ class StoredUser:
 def add(connection: sa.Connection, new: StoredUser) -> User:
     """Insert the user and give him back with his id and permissions (those of ``new`` are ignored).
 
-    Raises Conflict when the name or an alias belongs to another user or a hunt group.
+    Groups that are not there are made.  Raises Conflict when the name or an alias belongs to another
+    user or a hunt group.
     """
     _refuse_taken(connection, new.user, own_id=None)
-    user_id = connection.scalar(sa.insert(users).values(_row(new)).returning(users.c.id))
+    user_id = connection.scalar(sa.insert(users).values(columns_of(new)).returning(users.c.id))
     assert user_id is not None
     user = attrs.evolve(new.user, id=user_id)
     _write_names(connection, user)
@@ -50,7 +51,9 @@ def update(connection: sa.Connection, stored: StoredUser) -> None:
     """
     user_id = stored.user.id
     _refuse_taken(connection, stored.user, own_id=user_id)
-    done = connection.execute(sa.update(users).where(users.c.id == user_id).values(_row(stored)))
+    done = connection.execute(
+        sa.update(users).where(users.c.id == user_id).values(columns_of(stored))
+    )
     if not done.rowcount:
         raise NotFound(f"there is no user {stored.user.name}")
     connection.execute(sa.delete(names).where(names.c.user_id == user_id))
@@ -78,10 +81,12 @@ def every(connection: sa.Connection) -> list[StoredUser]:
 def by_name(connection: sa.Connection, name: str) -> StoredUser | None:
     """The user with this name or alias, compared exactly, or None."""
     user_id = connection.scalar(sa.select(names.c.user_id).where(names.c.name == name))
-    return _load(connection, user_id)[0] if user_id is not None else None
+    found = _load(connection, user_id) if user_id is not None else []
+    return found[0] if found else None
 
 
-def _row(stored: StoredUser) -> dict[str, Any]:
+def columns_of(stored: StoredUser) -> dict[str, Any]:
+    """The columns of the user's row, without its id."""
     user = stored.user
     return {
         "first_name": user.first_name,
@@ -112,6 +117,7 @@ def _write_names(connection: sa.Connection, user: User) -> None:
         ],
     )
     if user.groups:
+        user_groups.add_missing(connection, user.groups)
         connection.execute(
             sa.insert(memberships),
             [
@@ -122,7 +128,8 @@ def _write_names(connection: sa.Connection, user: User) -> None:
 
 
 def _load(connection: sa.Connection, user_id: int | None) -> list[StoredUser]:
-    select_users = sa.select(users).order_by(users.c.id)
+    arriving = sa.select(arriving_users.c.user_id)
+    select_users = sa.select(users).where(users.c.id.not_in(arriving)).order_by(users.c.id)
     select_names = sa.select(names.c.user_id, names.c.name).order_by(names.c.position)
     select_groups = sa.select(memberships.c.user_id, memberships.c.group_name).order_by(
         memberships.c.position

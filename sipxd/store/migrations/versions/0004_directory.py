@@ -29,6 +29,7 @@ def upgrade() -> None:
         columns = [column, "started", "id"]
         op.create_index(f"ix_calls_{'_'.join(columns)}", "calls", columns)
     _make_administration()
+    _make_groups()
     _make_data_of_users()
     _make_phonebooks()
 
@@ -103,7 +104,25 @@ def _make_administration() -> None:
     )
 
 
+def _make_groups() -> None:
+    """Groups that were mere names of users and schedules."""
+    connection = op.get_bind()
+    names: set[str] = set()
+    for table in ("memberships", "schedules"):
+        found = sa.table(table, sa.column("group_name")).c.group_name
+        names.update(connection.scalars(sa.select(found).where(found.is_not(None)).distinct()))
+    groups = sa.table("user_groups", *(sa.column(each) for each in ("name", "weight", "data")))
+    for weight, name in enumerate(sorted(names), 1):
+        connection.execute(sa.insert(groups).values(name=name, weight=weight, data="{}"))
+
+
 def _make_data_of_users() -> None:
+    op.create_table(
+        "arriving_users",
+        sa.Column("user_id", sa.Integer, autoincrement=False),
+        sa.PrimaryKeyConstraint("user_id", name="pk_arriving_users"),
+        _to_users("arriving_users"),
+    )
     op.create_table(
         "profiles",
         sa.Column("user_id", sa.Integer, autoincrement=False),
