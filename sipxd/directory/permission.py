@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 
@@ -88,19 +88,20 @@ class PermissionRules:
         factory=lambda: {name: each.default for name, each in BUILT_IN.items()}
     )
     by_group: Mapping[str, Mapping[str, bool]] = attrs.field(factory=dict)
-    """What the groups have set, by the name of the group."""
+    """What the groups have set, by the name of the group, in the order in which they count."""
 
     def effective(
-        self, granted: Collection[str], denied: Collection[str], groups: Iterable[str]
+        self, granted: Collection[str], denied: Collection[str], groups: Collection[str]
     ) -> frozenset[str]:
         """The permissions of a user who was ``granted`` and ``denied`` some himself.
 
-        Of ``groups``, in the order of their weight, the first one that says something decides.
+        Of ``groups`` the lightest one that says something decides.
         """
         decided: dict[str, bool] = {}
-        for group in groups:
-            for name, value in self.by_group.get(group, {}).items():
-                decided.setdefault(name, value)
+        for group, settings in self.by_group.items():
+            if group in groups:
+                for name, value in settings.items():
+                    decided.setdefault(name, value)
         decided = {**self.defaults, **decided}
         decided.update(dict.fromkeys(granted, True))
         decided.update(dict.fromkeys(denied, False))

@@ -41,10 +41,13 @@ class User:
 
     def ruled_by(self, rules: PermissionRules) -> User:
         """The same with the permissions that follow from what is set of him, and ``rules``."""
-        effective = rules.effective(self.granted, self.denied, self.groups)
+        return self.allowed(rules.effective(self.granted, self.denied, self.groups))
+
+    def allowed(self, permissions: frozenset[str]) -> User:
+        """The same with these permissions."""
         return attrs.evolve(
             self,
-            permissions=effective,
-            admin=ADMIN in effective,
-            voicemail=VOICEMAIL in effective,
+            permissions=permissions,
+            admin=ADMIN in permissions,
+            voicemail=VOICEMAIL in permissions,
         )

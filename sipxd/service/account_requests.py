@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -31,6 +32,8 @@ SAME = (
 
 _NAME = re.compile(r"[A-Za-z0-9_.!~*'+-]{1,64}")
 _LABEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_FORBIDDEN = frozenset(",/")
+"""They part names in lists and in paths."""
 _EMAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,189}")
 
 
@@ -45,10 +48,21 @@ def check_name(what: str, value: str, field: str) -> None:
 
 
 def check_label(value: str, field: str) -> None:
-    """Raise BadInput unless ``value`` may be the name of a user group or a permission."""
+    """Raise BadInput unless ``value`` may be the name of a permission."""
     if not _LABEL.fullmatch(value):
         raise BadInput(
             f"{value[:80]!r} in {field} must have 1 to 64 characters of A-Z a-z 0-9 - _ .",
+            field=field,
+        )
+
+
+def check_group_name(value: str, field: str) -> None:
+    """Raise BadInput unless ``value`` may be the name of a user group."""
+    fits = 0 < len(value) <= MAX_NAME and value.isprintable() and value == value.strip()
+    if not fits or not _FORBIDDEN.isdisjoint(value):
+        raise BadInput(
+            f"{value[:80]!a} in {field} must have 1 to {MAX_NAME} printable characters, "
+            "no comma and no slash among them, and no blank at either end",
             field=field,
         )
 
@@ -81,14 +95,14 @@ def _check_email(_: object, attribute: attrs.Attribute[str], value: str) -> None
         )
 
 
-def _check_labels(limit: int) -> Any:
+def _check_labels(limit: int, check_one: Callable[[str, str], None]) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if len(value) > limit or len(set(value)) != len(value):
             raise BadInput(
                 f"a user may have {limit} {attribute.name}, all different", field=attribute.name
             )
         for label in value:
-            check_label(label, attribute.name)
+            check_one(label, attribute.name)
 
     return check
 
@@ -119,15 +133,19 @@ class NewUser:
     email: str = attrs.field(default="", validator=_check_email)
     aliases: tuple[str, ...] = attrs.field(default=(), converter=tuple, validator=_check_aliases)
     groups: tuple[str, ...] = attrs.field(
-        default=(), converter=tuple, validator=_check_labels(MAX_GROUPS)
+        default=(), converter=tuple, validator=_check_labels(MAX_GROUPS, check_group_name)
     )
     permissions: frozenset[str] = attrs.field(
-        default=frozenset(), converter=frozenset, validator=_check_labels(MAX_PERMISSIONS)
+        default=frozenset(),
+        converter=frozenset,
+        validator=_check_labels(MAX_PERMISSIONS, check_label),
     )
     admin: bool = False
     enabled: bool = True
     flow: str = attrs.field(default="", validator=_check_flow)
     voicemail: bool = True
+    branch: int | None = None
+    """The id of a branch."""
     pin: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
     sip_password: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
 
@@ -161,6 +179,10 @@ class UserChange:
     enabled: bool | None = None
     flow: str | None = None
     voicemail: bool | None = None
+    branch: int | None = None
+    """The id of a branch; 0: none."""
+    values: Mapping[str, bool] | None = None
+    """Permissions of which shall hold what is said here, and nothing of others."""
     pin: str | None = attrs.field(default=None, repr=False)
     sip_password: str | None = attrs.field(default=None, repr=False)
 

@@ -7,13 +7,14 @@ path of a call reads the database.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
-from sipxd.directory.permission import ADMIN, VOICEMAIL
+from sipxd.directory.permission import ADMIN, VOICEMAIL, PermissionRules
 from sipxd.directory.user import User
 from sipxd.errors import Forbidden, NotFound, Unauthorized
 from sipxd.service.account_requests import (
@@ -27,7 +28,7 @@ from sipxd.service.logins import WRONG, Logins
 from sipxd.service.vault import HA1, Vault, generate_password, generate_pin, hash_pin
 from sipxd.sip import digest
 from sipxd.sip.digest import Algorithm
-from sipxd.store import call_groups, permissions, users
+from sipxd.store import branches, call_groups, permissions, users
 from sipxd.store.store import Store
 from sipxd.store.users import StoredUser
 
@@ -45,7 +46,7 @@ def create_user(
     ``digest_realm`` is that of HTTP Digest; empty: it is switched off, here as below.
     """
     stored, generated = _prepare(vault, new_user, digest_realm)
-    return users.add(connection, stored), generated
+    return _insert(connection, stored), generated
 
 
 def change_user(
@@ -126,6 +127,20 @@ def _denied(user: User, change: UserChange) -> frozenset[str]:
     return denied
 
 
+def _set_values(user: User, values: Mapping[str, bool], rules: PermissionRules) -> User:
+    """``user`` with these permissions as wanted; what holds for him anyway is not kept of him."""
+    anyway = rules.effective((), (), user.groups)
+    granted, denied = set(user.granted), set(user.denied)
+    for name, value in values.items():
+        if name not in rules.defaults:
+            raise NotFound(f"there is no permission {name[:80]!r}", field="permissions")
+        granted.discard(name)
+        denied.discard(name)
+        if value != (name in anyway):
+            (granted if value else denied).add(name)
+    return attrs.evolve(user, granted=frozenset(granted), denied=frozenset(denied))
+
+
 def _existing(connection: sa.Connection, name: str) -> StoredUser:
     stored = users.by_name(connection, name) if len(name) <= MAX_NAME else None
     if stored is None:
@@ -149,12 +164,19 @@ def _prepare(vault: Vault, new: NewUser, digest_realm: str = "") -> tuple[Stored
         flow=new.flow,
         granted=new.granted,
         denied=new.denied,
+        branch=new.branch,
     )
     generated = Generated(
         pin if new.pin is None else None, sip_password if new.sip_password is None else None
     )
     ha1 = _ha1(vault, new.name, digest_realm, pin)
     return StoredUser(user, hash_pin(pin), vault.seal(sip_password), ha1), generated
+
+
+def _insert(connection: sa.Connection, stored: StoredUser) -> User:
+    if stored.user.branch is not None:
+        branches.get(connection, stored.user.branch)
+    return users.add(connection, stored)
 
 
 def _ha1(vault: Vault, name: str, realm: str, pin: str) -> bytes | None:
@@ -180,12 +202,17 @@ def _apply(
 ) -> StoredUser:
     old = _existing(connection, name)
     user = old.user
-    new = changed(user, change)
+    rules = permissions.rules(connection)
+    new = _set_values(changed(user, change), change.values or {}, rules)
+    if new.branch != user.branch and new.branch is not None:
+        branches.get(connection, new.branch)
     sealed = old.sip_password if change.sip_password is None else vault.seal(change.sip_password)
     ha1 = old.ha1 if new.name == user.name else None  # the name is part of it
     if change.pin is not None:
         ha1 = _ha1(vault, new.name, digest_realm, change.pin)
-    ruled = new.ruled_by(permissions.rules(connection))
+    ruled = new.ruled_by(rules)
+    if user.name == SUPERADMIN and not ruled.admin:
+        raise Forbidden(f"{SUPERADMIN} cannot be demoted", field="permissions")
     stored = StoredUser(ruled, pin_hash or old.pin_hash, sealed, ha1)
     users.update(connection, stored)
     if new.name != user.name:
@@ -202,7 +229,8 @@ def changed(user: User, change: UserChange) -> User:
     given = {
         field.name: value
         for field in attrs.fields(UserChange)
-        if (value := getattr(change, field.name)) is not None and field.name != "pin"
+        if (value := getattr(change, field.name)) is not None
+        and field.name not in ("pin", "values")
     }
     # One set of rules for new and changed users.
     checked = NewUser(**({name: getattr(user, name) for name in SAME} | given))
@@ -211,6 +239,7 @@ def changed(user: User, change: UserChange) -> User:
         **{name: getattr(checked, name) for name in given if name in SAME},
         granted=_granted(user, change),
         denied=_denied(user, change),
+        branch=user.branch if change.branch is None else change.branch or None,
     )
 
 
@@ -292,7 +321,7 @@ class Accounts:
         """Make a user; he can be called when this returns. Raises Conflict, Overloaded."""
         realm = self._digest_realm
         stored, generated = await self._logins.hash(lambda: _prepare(self._vault, request, realm))
-        user = await self._store.write("user.add", lambda connection: users.add(connection, stored))
+        user = await self._store.write("user.add", lambda c: _insert(c, stored))
         self._keep(attrs.evolve(stored, user=user))
         return user, generated
 
@@ -347,6 +376,27 @@ class Accounts:
         self._keep(stored)
         self._tell(before, stored.user)
 
+    def reconsider(
+        self, rules: PermissionRules, change: Callable[[User], User] = lambda user: user
+    ) -> None:
+        """Take up what a change of groups, branches or permissions, now committed, means to users.
+
+        ``change`` makes it of a user, but for his permissions, which follow from ``rules``.
+        """
+        effective = functools.lru_cache(maxsize=None)(rules.effective)  # many have the same
+        for user_id, account in list(self._accounts.items()):
+            before = account.user
+            after = change(before)
+            after = after.allowed(effective(after.granted, after.denied, after.groups))
+            if after != before:
+                self._replace(user_id, attrs.evolve(account, user=after))
+                self._tell(before, after)
+
+    def _replace(self, user_id: int, account: _Account) -> None:
+        self._accounts[user_id] = account
+        for name in (account.user.name, *account.user.aliases):
+            self._by_name[name] = account
+
     def _tell(self, before: User | None, after: User | None) -> None:
         if before is not None:
             for observer in self._observers:
@@ -356,9 +406,7 @@ class Accounts:
         ha1 = None if stored.ha1 is None else self._vault.unseal(stored.ha1, HA1)
         password = self._vault.unseal(stored.sip_password)
         account = _Account(stored.user, stored.pin_hash, password, ha1)
-        self._accounts[stored.user.id] = account
-        for name in (stored.user.name, *stored.user.aliases):
-            self._by_name[name] = account
+        self._replace(stored.user.id, account)
 
     def _forget(self, user_id: int) -> User | None:
         account = self._accounts.pop(user_id, None)

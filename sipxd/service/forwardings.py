@@ -7,6 +7,7 @@ holds for the next call and survives a restart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -30,6 +31,8 @@ from sipxd.service.forwarding_rules import check_forwarding
 from sipxd.store import forwardings as stored
 from sipxd.store import schedules as stored_schedules
 from sipxd.store.store import Store
+
+T = TypeVar("T")
 
 MAX_SCHEDULES = 100
 """Schedules that one user, or one group, may have, and general ones."""
@@ -249,23 +252,52 @@ class Forwardings:
     async def _delete(self, schedule_id: int, check: Callable[[Schedule], None]) -> None:
         """A forwarding that used the schedule gets a new version."""
         async with self._groups.exclusively():
-            schedule = self._any(schedule_id)
-            check(schedule)
-            own = schedule.user_id
-            changed = {
-                user_id: attrs.evolve(new, version=old.version + 1)
-                for user_id, old in self._forwardings.items()
-                if own in (None, user_id) and (new := old.without_schedule(schedule_id)) != old
-            }
+            check(self._any(schedule_id))
+            changed = self._without([schedule_id])
 
             def delete(connection: sa.Connection) -> None:
                 stored_schedules.delete(connection, schedule_id)
-                for user_id, new in changed.items():
-                    stored.replace(connection, user_id, new, after=new.version - 1)
+                _store_changed(connection, changed)
 
             await self._store.write("schedule.delete", delete)
             del self._schedules[schedule_id]
             self._forwardings |= changed
+
+    async def change_group(
+        self, group: str, new: str | None, write: Callable[[sa.Connection], T]
+    ) -> T:
+        """Store ``write``, by which the user group ``group`` is called ``new``, or is gone (None).
+
+        Its schedules go with it; what used one that is gone holds always from now on.  Raises what
+        ``write`` raises, Overloaded.
+        """
+        async with self._groups.exclusively():
+            of_group = [each for each in self._schedules.values() if each.group == group]
+            changed = self._without([each.id for each in of_group]) if new is None else {}
+
+            def store(connection: sa.Connection) -> T:
+                result = write(connection)
+                _store_changed(connection, changed)
+                return result
+
+            result = await self._store.write("user group.change", store)
+            for schedule in of_group:
+                del self._schedules[schedule.id]
+                if new is not None:
+                    self._schedules[schedule.id] = attrs.evolve(schedule, group=new)
+            self._forwardings |= changed
+            return result
+
+    def _without(self, schedule_ids: list[int]) -> dict[int, Forwarding]:
+        """The forwardings that use one of these schedules, as they are without, by user id."""
+        changed = {}
+        for user_id, old in self._forwardings.items():
+            new = old
+            for schedule_id in schedule_ids:
+                new = new.without_schedule(schedule_id)
+            if new != old:
+                changed[user_id] = attrs.evolve(new, version=old.version + 1)
+        return changed
 
     def _any(self, schedule_id: int) -> Schedule:
         schedule = self._schedules.get(schedule_id)
@@ -300,6 +332,11 @@ class Forwardings:
             self._forwardings.pop(before.id, None)
             for schedule in self._own(before):
                 del self._schedules[schedule.id]
+
+
+def _store_changed(connection: sa.Connection, changed: dict[int, Forwarding]) -> None:
+    for user_id, new in changed.items():
+        stored.replace(connection, user_id, new, after=new.version - 1)
 
 
 def _owner(schedule: Schedule) -> tuple[int | None, str | None]:

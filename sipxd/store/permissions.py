@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
 import sqlalchemy as sa
 
 from sipxd.directory.permission import BUILT_IN, Permission, PermissionRules
 from sipxd.errors import Conflict
-from sipxd.store.schema import permissions, user_groups
+from sipxd.store.plain import decode, encode
+from sipxd.store.schema import permissions, user_groups, users
 
 PREFIX = "perm_"
 """How the names of made permissions begin; their number follows."""
@@ -29,9 +29,11 @@ def every(connection: sa.Connection) -> list[Permission]:
 def rules(connection: sa.Connection) -> PermissionRules:
     """What decides where a user has nothing set himself."""
     by_group = {
-        row.name: msgspec.json.decode(row.data).get("permissions", {})
+        row.name: decode(row.data).get("permissions", {})
         for row in connection.execute(
-            sa.select(user_groups.c.name, user_groups.c.data).order_by(user_groups.c.weight)
+            sa.select(user_groups.c.name, user_groups.c.data).order_by(
+                user_groups.c.weight, user_groups.c.id
+            )
         )
     }
     return PermissionRules({each.name: each.default for each in every(connection)}, by_group)
@@ -58,10 +60,23 @@ def replace(connection: sa.Connection, changed: Permission) -> None:
     )
 
 
-def delete(connection: sa.Connection, name: str) -> bool:
-    """Delete the made permission of that name; False where there is none."""
+def delete(connection: sa.Connection, name: str) -> None:
+    """Delete the made permission of that name; nobody has it any more, whoever granted it."""
     where = permissions.c.number == _number(name)
-    return bool(connection.execute(sa.delete(permissions).where(where)).rowcount)
+    connection.execute(sa.delete(permissions).where(where))
+    for column in (users.c.permissions, users.c.denied):
+        having = sa.select(users.c.id, column).where(column.contains(f'"{name}"', autoescape=True))
+        for user_id, text in connection.execute(having).all():
+            left = [each for each in decode(text) if each != name]
+            change = {column.name: encode(left)}
+            connection.execute(sa.update(users).where(users.c.id == user_id).values(change))
+    for row in connection.execute(sa.select(user_groups.c.id, user_groups.c.data)).all():
+        data = decode(row.data)
+        if data.get("permissions", {}).pop(name, None) is not None:
+            change = {"data": encode(data)}
+            connection.execute(
+                sa.update(user_groups).where(user_groups.c.id == row.id).values(change)
+            )
 
 
 def _refuse_taken(connection: sa.Connection, wanted: Permission) -> None:

@@ -9,12 +9,12 @@ import attrs
 import msgspec
 import sqlalchemy as sa
 
-from sipxd.directory.branch import Branch
 from sipxd.directory.profile import Person, Profile
 from sipxd.directory.user import User
 from sipxd.errors import NotFound
+from sipxd.store import branches
 from sipxd.store.plain import decode, encode
-from sipxd.store.schema import avatars, branches, profiles, settings, users
+from sipxd.store.schema import avatars, profiles, settings, users
 
 IM_ACCOUNT = "im/im-account"
 """The setting that switches instant messages on."""
@@ -42,7 +42,7 @@ def people(connection: sa.Connection, users: Sequence[User]) -> list[Person]:
             settings.c.user_id.in_(ids), settings.c.path == IM_ACCOUNT, settings.c.value == "1"
         )
         im_on.update(connection.scalars(switched_on))
-    places = _branches(connection, {user.branch for user in users} - {None})
+    places = branches.every(connection) if any(user.branch for user in users) else {}
     nothing = Profile()
     return [
         Person(
@@ -97,14 +97,3 @@ def read_plain(text: str, kind: type[T]) -> T:
         return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError:
         return msgspec.convert(decode(text), kind)
-
-
-def _branches(connection: sa.Connection, ids: set[int | None]) -> dict[int, Branch]:
-    if not ids:
-        return {}
-    rows = connection.execute(sa.select(branches))
-    return {
-        row.id: msgspec.convert(decode(row.data) | {"id": row.id, "name": row.name}, Branch)
-        for row in rows
-        if row.id in ids
-    }

@@ -33,8 +33,8 @@ class StoredUser:
 def add(connection: sa.Connection, new: StoredUser) -> User:
     """Insert the user and give him back with his id and permissions (those of ``new`` are ignored).
 
-    Groups that are not there are made.  Raises Conflict when the name or an alias belongs to another
-    user or a hunt group.
+    Groups that are not there are made.  Raises Conflict when the name or an alias belongs to
+    another user or a hunt group.
     """
     _refuse_taken(connection, new.user, own_id=None)
     user_id = connection.scalar(sa.insert(users).values(columns_of(new)).returning(users.c.id))
