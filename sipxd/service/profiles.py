@@ -9,7 +9,7 @@ from sipxd.directory.user import User
 from sipxd.errors import BadInput
 from sipxd.service.account_requests import UserChange
 from sipxd.service.accounts import Accounts
-from sipxd.store import profiles
+from sipxd.store import profiles, users
 from sipxd.store.store import Store
 
 MAX_AVATAR = 262_144
@@ -25,8 +25,8 @@ class Profiles:
         self._accounts = accounts
 
     async def of(self, user: User) -> Person:
-        """``user`` with his contact information."""
-        return await self._store.read("profile", lambda c: profiles.person(c, user))
+        """``user`` with his contact information, both as of the same moment."""
+        return await self._store.read("profile", lambda c: profiles.person(c, as_stored(c, user)))
 
     async def change(
         self, user: User, first_name: str, last_name: str, email: str, new: Profile
@@ -54,3 +54,12 @@ class Profiles:
         if len(png) > MAX_AVATAR:
             raise BadInput(f"the picture may have at most {MAX_AVATAR} bytes")
         await self._store.write("avatar", lambda c: profiles.save_avatar(c, user.id, png))
+
+
+def as_stored(connection: sa.Connection, user: User) -> User:
+    """``user`` as he is in this transaction; as he was where he is gone.
+
+    In memory he changes a moment after the commit, and whatever else is read with him at it.
+    """
+    found = users.by_name(connection, user.name)
+    return user if found is None or found.user.id != user.id else found.user

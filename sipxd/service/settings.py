@@ -15,6 +15,7 @@ from sipxd.directory.user_setting import SETTINGS, effective
 from sipxd.errors import BadInput, NotFound
 from sipxd.service.account_requests import NewUser, UserChange
 from sipxd.service.accounts import Accounts
+from sipxd.service.profiles import as_stored
 from sipxd.store import profiles
 from sipxd.store import settings as stored
 from sipxd.store.store import Store
@@ -59,7 +60,8 @@ class Settings:
         def read(connection: sa.Connection) -> Mailbox:
             profile = profiles.of(connection, user.id)
             alternate = profile.contact.alternate_email_address
-            return Mailbox(_effective(connection, user), user.email, alternate)
+            email = as_stored(connection, user).email
+            return Mailbox(_effective(connection, user), email, alternate)
 
         return await self._store.read("mailbox", read)
 

@@ -249,10 +249,10 @@ def test_schedules_conferences_and_buttons_are_changed_and_deleted(
         settings.save_speed_dial(connection, user.id, (Button("Ben", "402"),))
         settings.save_speed_dial(connection, user.id, None)
         assert settings.speed_dial(connection, user.id) is None
-        connection.execute(sa.insert(user_groups).values(name="sales", weight=1, data="{}"))
-        settings.save_speed_dial_of_group(connection, "sales", (Button("Ben", "402"),))
-        settings.save_speed_dial_of_group(connection, "sales", None)
-        assert settings.speed_dial_of_groups(connection, ["sales"]) is None
+        connection.execute(sa.insert(user_groups).values(name="support", weight=1, data="{}"))
+        settings.save_speed_dial_of_group(connection, "support", (Button("Ben", "402"),))
+        settings.save_speed_dial_of_group(connection, "support", None)
+        assert settings.speed_dial_of_groups(connection, ["support"]) is None
     for wrong, act in (
         (Conflict, lambda connection: schedules.add(connection, changed)),
         (NotFound, lambda connection: schedules.replace(connection, attrs.evolve(night, id=99))),
