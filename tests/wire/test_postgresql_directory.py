@@ -17,11 +17,13 @@ from sipxd.directory.profile import Contact, Person, Profile
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.speed_dial import Button
 from sipxd.directory.user import User
+from sipxd.directory.user_group import UserGroup
 from sipxd.errors import ConfigError, Conflict, NotFound
-from sipxd.service.account_requests import NewUser
-from sipxd.service.accounts import create_user, delete_user
+from sipxd.service.account_requests import NewUser, UserChange
+from sipxd.service.accounts import change_user, create_user, delete_user, find_user
 from sipxd.service.vault import Vault
 from sipxd.store import (
+    branches,
     conferences,
     permissions,
     phonebook_entries,
@@ -30,9 +32,11 @@ from sipxd.store import (
     schedules,
     settings,
     tokens,
+    user_groups,
 )
 from sipxd.store.engine import check, create_engine, migrate
-from sipxd.store.schema import branches, user_groups
+
+VAULT = Vault(bytes(32))
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def engine(database: str) -> Iterator[sa.Engine]:
 def user(engine: sa.Engine) -> User:
     with engine.begin() as connection:
         new = NewUser(name="200", pin="1234567", groups=("sales",))
-        return create_user(connection, Vault(bytes(32)), new)[0]
+        return create_user(connection, VAULT, new)[0]
 
 
 @pytest.mark.parametrize("revision", OLD)
@@ -61,7 +65,7 @@ def test_a_database_of_an_earlier_release_keeps_its_rows(database: str, revision
     check(database)
     with engine.begin() as connection:
         expect_everything(connection, revision)
-        create_user(connection, Vault(bytes(32)), NewUser(name="202", pin="1234567"))
+        create_user(connection, VAULT, NewUser(name="202", pin="1234567"))
     engine.dispose()
 
 
@@ -159,9 +163,7 @@ def test_profiles_and_pictures_are_stored_and_read(engine: sa.Engine, user: User
         Contact("Chef", im_id="ann", home_address=home), twitter_name="a", timestamp=7
     )
     with engine.begin() as connection:
-        data = '{"description": "d", "address": {"city": "Bonn"}}'
-        made = sa.insert(branches).values(name="west", data=data).returning(branches.c.id)
-        west = Branch(connection.scalar(made) or 0, "west", "d", Address(city="Bonn"))
+        west = branches.add(connection, Branch(0, "west", "d", Address(city="Bonn")))
         assert profiles.of(connection, user.id) == Profile()
         assert profiles.avatar(connection, user.id) is None
         for kept in (Profile(), profile):
@@ -182,16 +184,18 @@ def test_profiles_and_pictures_are_stored_and_read(engine: sa.Engine, user: User
         profiles.save_avatar(connection, 99, b"")
 
 
-def test_permissions_are_made_changed_and_deleted(engine: sa.Engine) -> None:
+def test_permissions_are_made_changed_and_deleted(engine: sa.Engine, user: User) -> None:
     new = Permission("", "Night calls", False, description="d")
     with engine.begin() as connection:
-        data = '{"permissions": {"perm_1": true}}'
-        connection.execute(sa.insert(user_groups).values(name="sales", weight=1, data=data))
         made = permissions.add(connection, new)
         assert made == attrs.evolve(new, name="perm_1")
+        (sales,) = user_groups.every(connection)
+        granting = attrs.evolve(sales, permissions={"perm_1": True, "Voicemail": False})
+        user_groups.replace(connection, sales, granting)
         rules = permissions.rules(connection)
-        assert (rules.by_group, rules.defaults["perm_1"]) == ({"sales": {"perm_1": True}}, False)
-        assert "perm_1" in rules.effective((), (), ["sales"])
+        assert (rules.by_group["sales"], rules.defaults["perm_1"]) == (granting.permissions, False)
+        change_user(connection, VAULT, "200", UserChange(permissions=("perm_1", "Mobile")))
+        assert "perm_1" in find_user(connection, "200").permissions
         changed = attrs.evolve(made, label="Nights", default=True)
         permissions.replace(connection, changed)
         names = sorted([*BUILT_IN, "perm_1"])
@@ -201,9 +205,48 @@ def test_permissions_are_made_changed_and_deleted(engine: sa.Engine) -> None:
         with pytest.raises(Conflict), engine.begin() as connection:
             permissions.add(connection, Permission("", label, True))
     with engine.begin() as connection:
-        assert permissions.delete(connection, "perm_1")
-        for gone in ("perm_1", "Voicemail", "perm_99999999999999"):
-            assert not permissions.delete(connection, gone)
+        permissions.delete(connection, "perm_1")
+        assert find_user(connection, "200").granted == {"Mobile"}
+        assert user_groups.every(connection)[0].permissions == {"Voicemail": False}
+        assert [each.name for each in permissions.every(connection)] == sorted(BUILT_IN)
+
+
+def test_groups_and_branches_are_made_renamed_and_deleted(engine: sa.Engine, user: User) -> None:
+    with engine.begin() as connection:
+        west = branches.add(connection, Branch(0, "west", "d", Address(city="Köln")))
+        branches.replace(connection, attrs.evolve(west, name="east"))
+        east = branches.get(connection, west.id)
+        assert branches.every(connection) == {east.id: attrs.evolve(west, name="east")}
+        (sales,) = user_groups.every(connection)
+        support = user_groups.add(connection, UserGroup(0, "support", branch=east.id))
+        user_groups.add_missing(connection, ["sales", "new", "new"])
+        names = [each.name for each in user_groups.every(connection)]
+        assert names == ["sales", "support", "new"]
+        schedules.add(connection, Schedule(0, "Office", (Period(-1, 480, 1020),), group="sales"))
+        user_groups.replace(connection, sales, attrs.evolve(sales, name="trade", weight=9))
+        assert find_user(connection, "200").groups == ("trade",)
+        assert schedules.every(connection)[0].group == "trade"
+        branches.delete(connection, east.id)
+        assert attrs.evolve(support, branch=None) in user_groups.every(connection)
+        user_groups.delete(connection, attrs.evolve(sales, name="trade"))
+        assert find_user(connection, "200").groups == ()
+        assert schedules.every(connection) == []
+    for act in (
+        lambda connection: user_groups.add(connection, UserGroup(0, "support")),
+        lambda connection: user_groups.replace(
+            connection, support, attrs.evolve(support, name="new")
+        ),
+    ):
+        with pytest.raises(Conflict), engine.begin() as connection:
+            act(connection)
+    for act in (
+        lambda connection: branches.get(connection, east.id),
+        lambda connection: branches.replace(connection, east),
+        lambda connection: branches.delete(connection, east.id),
+        lambda connection: user_groups.replace(connection, sales, sales),
+    ):
+        with pytest.raises(NotFound), engine.begin() as connection:
+            act(connection)
 
 
 def test_tokens_and_private_keys_are_stored_and_go_with_their_user(
@@ -249,7 +292,7 @@ def test_schedules_conferences_and_buttons_are_changed_and_deleted(
         settings.save_speed_dial(connection, user.id, (Button("Ben", "402"),))
         settings.save_speed_dial(connection, user.id, None)
         assert settings.speed_dial(connection, user.id) is None
-        connection.execute(sa.insert(user_groups).values(name="support", weight=1, data="{}"))
+        user_groups.add(connection, UserGroup(0, "support"))
         settings.save_speed_dial_of_group(connection, "support", (Button("Ben", "402"),))
         settings.save_speed_dial_of_group(connection, "support", None)
         assert settings.speed_dial_of_groups(connection, ["support"]) is None
