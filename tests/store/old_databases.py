@@ -13,7 +13,16 @@ from sipxd.directory.forwarding import Forwarding, Ring, RingType, Rule, When
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.sip.flow import Flow
 from sipxd.sip.registrar import Binding
-from sipxd.store import bindings, call_groups, calls, forwardings, phones, schedules, users
+from sipxd.store import (
+    bindings,
+    call_groups,
+    calls,
+    forwardings,
+    phones,
+    schedules,
+    user_groups,
+    users,
+)
 from sipxd.store import engine as engine_module
 
 OLD = ("0001", "0002", "0003")
@@ -113,6 +122,8 @@ def expect_everything(connection: sa.Connection, revision: str) -> None:
     assert (ann.user.id, ann.user.name, ann.user.aliases) == (1, "200", ("ann",))
     assert (ann.user.first_name, ann.user.last_name, ann.user.email) == ("Ann", "Lee", "a@b.org")
     assert ann.user.groups == ("sales", "support")
+    groups = {each.name for each in user_groups.every(connection)}
+    assert groups == {"sales", "support"}  # before, they were names alone
     assert ann.user.granted == {"InternationalDialing", "sip-address", "superadmin"}
     assert (ann.user.admin, ann.user.enabled, ann.user.voicemail) == (True, True, True)
     assert (ann.pin_hash, bytes(ann.sip_password), ann.ha1) == ("hash", b"\0\xff", None)
