@@ -34,6 +34,7 @@ from sipxd.service.accounts import Accounts
 from sipxd.service.admin import AdminSocket
 from sipxd.service.authentication import Authentication
 from sipxd.service.authorizers import Authorizers
+from sipxd.service.branches import Branches
 from sipxd.service.call_controller import CallController
 from sipxd.service.call_groups import CallGroups
 from sipxd.service.call_log import CallLog
@@ -43,9 +44,11 @@ from sipxd.service.conferences import Conferences
 from sipxd.service.destinations import Destinations
 from sipxd.service.forwardings import Forwardings
 from sipxd.service.gateways import Gateways
+from sipxd.service.import_users import Importer
 from sipxd.service.keepalive import NatKeepalive
 from sipxd.service.live import LiveCalls
 from sipxd.service.park_orbits import ParkOrbits
+from sipxd.service.permissions import Permissions
 from sipxd.service.phonebooks import Phonebooks
 from sipxd.service.phones import Phones
 from sipxd.service.plans import Plans
@@ -58,6 +61,7 @@ from sipxd.service.settings import Settings
 from sipxd.service.signalling import Signalling
 from sipxd.service.tokens import Tokens
 from sipxd.service.transfers import Transfers
+from sipxd.service.user_groups import UserGroups
 from sipxd.service.vault import Vault
 from sipxd.store.store import Store
 from sipxd.web.services import Services
@@ -224,6 +228,7 @@ class App(MultiService):
         self.timers = TimerQueue(reactor)
         self._opened.append(self.timers.stop)
         self._start_sip()
+        importer = Importer(self.store, self.accounts, config.state_dir, reactor)
         # First of all: where another daemon has this state directory, nothing may be touched.
         commands = make_commands(
             self.accounts,
@@ -232,10 +237,12 @@ class App(MultiService):
             self.gateways,
             self.forwardings,
             self.rehearsals,
+            importer,
         )
         admin = AdminSocket(config.admin_socket, reactor, commands)
         admin.start()
         self._opened.append(admin.stop)
+        await importer.tidy()
         lost = await recover(self.store, self.table, self.stack, self.timers)
         if lost:
             _log.warn("{count} calls had not ended when sipxd stopped last time", count=lost)
@@ -258,6 +265,9 @@ class App(MultiService):
             profiles=Profiles(self.store, self.accounts),
             settings=self.settings,
             conferences=self.conferences,
+            user_groups=UserGroups(self.store, self.accounts, self.forwardings),
+            branches=Branches(self.store, self.accounts),
+            permissions=Permissions(self.store, self.accounts),
             ready=lambda: self._ready,
         )
         site = build_site(services, reactor=reactor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from sipxd.config import Config
@@ -58,9 +58,14 @@ class Daemon:
 
     def ask(self, command: str, /, **arguments: Any) -> Any:
         """Carry out a command; returns its result. Raises SipxdError with the daemon's sentence."""
+        return self.follow(command, arguments, lambda _: None)
+
+    def follow(self, command: str, arguments: dict[str, Any], told: Callable[[Any], object]) -> Any:
+        """The same; ``told`` is called with each event on the way to the result."""
         for message in self._messages(command, arguments):
             if "result" in message:
                 return message["result"]
+            told(message.get("event"))
         raise SipxdError("sipxd ended before it had answered; its log says why")
 
     def stream(self, command: str, /, **arguments: Any) -> Iterator[Any]:

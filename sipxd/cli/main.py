@@ -6,6 +6,7 @@ Commands are imported when they are used, so that ``sipxd user list`` does not l
 from __future__ import annotations
 
 import importlib
+import keyword
 from typing import IO, Any
 
 import click
@@ -19,6 +20,7 @@ COMMANDS = {
     "run": "sipxd.cli.run",
     "check": "sipxd.cli.check",
     "user": "sipxd.cli.user",
+    "import": "sipxd.cli.import_users",
     "call": "sipxd.cli.call",
     "calls": "sipxd.cli.calls",
     "forward": "sipxd.cli.forward",
@@ -47,7 +49,8 @@ class _Commands(click.Group):
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = getattr(importlib.import_module(module), cmd_name)
+        attribute = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 

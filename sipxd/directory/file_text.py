@@ -38,7 +38,7 @@ def decode_file(content: bytes, charset: str = "") -> str:
     except UnicodeDecodeError as error:
         raise BadInput(
             f"the file is no {encoding.removesuffix('-sig').upper()} at byte {error.start}; save "
-            "it as UTF-8, or name its charset in Content-Type"
+            "it as UTF-8, or say which charset it has"
         ) from None
     if "\0" in text:
         raise BadInput("the file has the character U+0000; save it as UTF-8 text")

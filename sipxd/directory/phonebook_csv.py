@@ -1,18 +1,16 @@
 """Phonebooks as CSV (contract 3.5, 3.6): with 3 columns, or with 27.
 
-Every value is quoted, as sipXcom does.  A spreadsheet would run a value that looks like a formula:
-it is written with an apostrophe before it, which spreadsheets know as "this is text", and read back
-without.  Numbers such as +15550123 are no formulas, and stay as they are.
+Every value is quoted, as sipXcom does.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from typing import Any
 
+from sipxd.directory import csv_cells
 from sipxd.directory.branch import Address
 from sipxd.directory.phonebook import Entry
 from sipxd.directory.phonebook_rules import check
@@ -52,7 +50,6 @@ LONG = {
 """The columns, and where their values are in an entry."""
 
 _BY_TITLE = {title.lower(): path for title, path in LONG.items()}
-_FORMULA = re.compile(r"'*(?:[=@\t\r]|[+-](?![0-9 ()./*#-]*$))")
 
 
 def write_csv(entries: Iterable[Entry], columns: dict[str, str]) -> bytes:
@@ -62,7 +59,7 @@ def write_csv(entries: Iterable[Entry], columns: dict[str, str]) -> bytes:
     writer.writerow(columns)
     paths = [path.split(".") for path in columns.values()]
     for entry in entries:
-        writer.writerow([_cell(_value(entry, path)) for path in paths])
+        writer.writerow([csv_cells.to_cell(_value(entry, path)) for path in paths])
     return text.getvalue().encode("utf-8", "replace")
 
 
@@ -72,11 +69,9 @@ def read_csv(text: str) -> list[Entry]:
     The separator is a comma, or a semicolon where the header has it.  Raises BadInput, naming the
     line and the column.
     """
-    start = text.split("\n", 1)[0]
-    separator = ";" if start.count(";") > start.count(",") else ","
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines = csv_cells.reader(text)
     try:
-        header = next(lines, [])
+        header: list[str] = next(lines, [])
         paths = _columns(header)
         return [_entry(cells, header, paths, lines.line_num) for cells in lines if any(cells)]
     except csv.Error as error:
@@ -111,12 +106,9 @@ def _entry(cells: list[str], header: list[str], paths: list[list[str]], line: in
     texts: dict[str, Any] = {}
     addresses: dict[str, dict[str, str]] = {}
     for cell, path, title in zip(cells, paths, header, strict=True):
-        value = cell.strip()
-        if _FORMULA.match(value):
-            if not value.startswith("'"):
-                raise _at(line, title, "looks like a formula, which a spreadsheet would run; "
-                          "begin it with an apostrophe where it is meant")  # fmt: skip
-            value = value[1:]
+        value = csv_cells.from_cell(cell)
+        if value is None:
+            raise _at(line, title, csv_cells.RULE)
         if not value:
             continue
         if len(path) == 2:
@@ -144,7 +136,3 @@ def _value(entry: Entry, path: list[str]) -> str:
     for name in path:
         value = getattr(value, name)
     return str(value)
-
-
-def _cell(value: str) -> str:
-    return "'" + value if _FORMULA.match(value) else value

@@ -169,7 +169,7 @@ def _prepare(vault: Vault, new: NewUser, digest_realm: str = "") -> tuple[Stored
     generated = Generated(
         pin if new.pin is None else None, sip_password if new.sip_password is None else None
     )
-    ha1 = _ha1(vault, new.name, digest_realm, pin)
+    ha1 = seal_ha1(vault, new.name, digest_realm, pin)
     return StoredUser(user, hash_pin(pin), vault.seal(sip_password), ha1), generated
 
 
@@ -179,7 +179,7 @@ def _insert(connection: sa.Connection, stored: StoredUser) -> User:
     return users.add(connection, stored)
 
 
-def _ha1(vault: Vault, name: str, realm: str, pin: str) -> bytes | None:
+def seal_ha1(vault: Vault, name: str, realm: str, pin: str) -> bytes | None:
     """What HTTP Digest is checked with, sealed; None where that is switched off."""
     return vault.seal(digest.ha1(Algorithm.MD5, name, realm, pin), HA1) if realm else None
 
@@ -209,7 +209,7 @@ def _apply(
     sealed = old.sip_password if change.sip_password is None else vault.seal(change.sip_password)
     ha1 = old.ha1 if new.name == user.name else None  # the name is part of it
     if change.pin is not None:
-        ha1 = _ha1(vault, new.name, digest_realm, change.pin)
+        ha1 = seal_ha1(vault, new.name, digest_realm, change.pin)
     ruled = new.ruled_by(rules)
     if user.name == SUPERADMIN and not ruled.admin:
         raise Forbidden(f"{SUPERADMIN} cannot be demoted", field="permissions")

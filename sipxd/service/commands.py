@@ -25,6 +25,7 @@ from sipxd.service.account_requests import Generated, NewUser, UserChange
 from sipxd.service.accounts import Accounts
 from sipxd.service.admin import Emit, Handler
 from sipxd.service.gateways import GatewayStatus
+from sipxd.service.import_users import Importer
 
 T = TypeVar("T")
 
@@ -104,6 +105,16 @@ class Changed:
 
 
 @attrs.frozen
+class FromFile:
+    """Users in which file, whether those that are there may be changed, and whether the import
+    shall be done or only looked at."""
+
+    file: str
+    update: bool = False
+    check: bool = False
+
+
+@attrs.frozen
 class Dialled:
     """Who calls what."""
 
@@ -180,6 +191,7 @@ def make_commands(
     gateways: Gateways,
     forwardings: Forwardings,
     rehearsals: Rehearsals,
+    importer: Importer,
 ) -> dict[str, Handler]:
     """The handlers for the admin socket, by the name of their command."""
 
@@ -199,6 +211,13 @@ def make_commands(
 
     async def user_delete(arguments: dict[str, Any], _: Emit) -> Any:
         return plain(await accounts.delete(decode(Named, arguments).name))
+
+    async def user_import(arguments: dict[str, Any], emit: Emit) -> Any:
+        asked = decode(FromFile, arguments)
+        rows = await importer.read(asked.file)
+        if asked.check:
+            return plain(await importer.check(rows, asked.update))
+        return plain(await importer.store(rows, asked.update, emit))
 
     async def call(arguments: dict[str, Any], _: Emit) -> Any:
         asked = decode(Dialled, arguments)
@@ -269,6 +288,7 @@ def make_commands(
         "user.show": user_show,
         "user.set": user_set,
         "user.delete": user_delete,
+        "user.import": user_import,
         "call": call,
         "calls": calls_list,
         "calls.watch": calls_watch,

@@ -10,6 +10,24 @@ import sqlalchemy as sa
 from sipxd.errors import Conflict
 from sipxd.store.schema import call_groups, conferences, names, park_orbits
 
+_OTHERS = (
+    (call_groups, ("name", "extension", "did"), "hunt group"),
+    (conferences, ("name", "extension"), "conference"),
+    (park_orbits, ("name", "extension"), "park orbit"),
+)
+"""What has names beside users, and the columns where those are."""
+
+
+def of_no_user(connection: sa.Connection) -> dict[str, str]:
+    """Every name that belongs to something else than a user, and what that is."""
+    return {
+        name: what
+        for table, columns, what in _OTHERS
+        for column in columns
+        for name in connection.scalars(sa.select(table.c[column]))
+        if name
+    }
+
 
 def refuse_taken(
     connection: sa.Connection,
@@ -31,11 +49,8 @@ def refuse_taken(
     if user_id is not None:
         of_users = of_users.where(names.c.user_id != user_id)
     _refuse(connection.scalars(of_users), fields, "the name or alias of another user")
-    for table, columns, own_id, what in (
-        (call_groups, ("name", "extension", "did"), group_id, "hunt group"),
-        (conferences, ("name", "extension"), conference_id, "conference"),
-        (park_orbits, ("name", "extension"), orbit_id, "park orbit"),
-    ):
+    own_ids = (group_id, conference_id, orbit_id)
+    for (table, columns, what), own_id in zip(_OTHERS, own_ids, strict=True):
         for column in columns:
             of_others = sa.select(table.c[column]).where(table.c[column].in_(asked))
             if own_id is not None:

@@ -21,6 +21,7 @@ from sipxd.errors import BadInput, Forbidden, NotFound
 from sipxd.service.accounts import Accounts
 from sipxd.service.commands import make_commands
 from sipxd.service.gateways import GatewayStatus
+from sipxd.service.import_users import Importer
 from sipxd.service.phones import Phones
 from sipxd.service.vault import Vault
 from sipxd.store.engine import migrate
@@ -75,11 +76,18 @@ class Daemon:
     accounts: Accounts
     calls: Calls
     phones: Phones
+    importer: Importer
     events: list[Any] = attrs.field(factory=list)
 
     async def ask(self, command: str, /, **arguments: Any) -> Any:
         commands = make_commands(
-            self.accounts, self.calls, self.phones, NoGateways(), Settings(), Rehearser()
+            self.accounts,
+            self.calls,
+            self.phones,
+            NoGateways(),
+            Settings(),
+            Rehearser(),
+            self.importer,
         )
         return await commands[command](arguments, self.events.append)
 
@@ -120,7 +128,8 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     store = Store.open(url, reactor, 100)
     vault = Vault.create(tmp_path / "secret.key")
     accounts = pytest_twisted.blockon(Deferred.fromCoroutine(Accounts.load(store, vault, reactor)))
-    yield Daemon(accounts, Calls(), Phones(store))
+    importer = Importer(store, accounts, tmp_path, reactor)
+    yield Daemon(accounts, Calls(), Phones(store), importer)
     accounts.close()
     pytest_twisted.blockon(Deferred.fromCoroutine(store.close()))
 
