@@ -205,6 +205,7 @@ class App(MultiService):
         await self.tokens.load()
         self.registrations = Registrations(self.store, config.limits.bindings_per_user)
         await self.registrations.load()
+        self.registrations.follow(self.accounts)
         self.phones = Phones(self.store)
         await self.phones.load()
         self.call_groups = CallGroups(self.store, self.accounts, config.domain)

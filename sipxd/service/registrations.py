@@ -19,6 +19,7 @@ from twisted.internet.defer import DeferredLock
 from sipxd import metrics
 from sipxd.directory.user import User
 from sipxd.net.stack import SipStack
+from sipxd.service.accounts import Accounts
 from sipxd.service.keepalive import NatKeepalive
 from sipxd.sip.flow import Flow, reconnected
 from sipxd.sip.headers import parse_name_addr
@@ -43,6 +44,14 @@ class Registrations:
     def join_stack(self, stack: SipStack) -> None:
         """``stack`` knows which connections are open."""
         self._stack = stack
+
+    def follow(self, accounts: Accounts) -> None:
+        """The bindings of a user who is deleted from ``accounts`` go with him."""
+        accounts.observe(self._user_changed)
+
+    def _user_changed(self, before: User, after: User | None) -> None:
+        if after is None:
+            self._bindings.pop(before.id, None)
 
     def keep_alive(self, keepalive: NatKeepalive) -> None:
         """``keepalive`` keeps the ways to phones behind NAT open."""
@@ -134,11 +143,10 @@ class Registrations:
                 self._locks.pop(user_id, None)
 
     async def _keep(self, user_id: int, after: tuple[Binding, ...]) -> None:
-        def save(connection: sa.Connection) -> None:
-            stored.replace_for_user(connection, user_id, after)
+        def save(connection: sa.Connection) -> bool:
+            return stored.replace_for_user(connection, user_id, after)
 
-        await self._store.write("save bindings", save)
-        if after:
+        if await self._store.write("save bindings", save):
             self._bindings[user_id] = after
         else:
             self._bindings.pop(user_id, None)

@@ -27,16 +27,21 @@ def load_all(connection: sa.Connection, now: float) -> dict[int, tuple[Binding, 
     return {user_id: tuple(live) for user_id, live in found.items()}
 
 
-def replace_for_user(connection: sa.Connection, user_id: int, live: Sequence[Binding]) -> None:
-    """Store exactly these bindings of the user; an unknown user has none to store."""
+def replace_for_user(connection: sa.Connection, user_id: int, live: Sequence[Binding]) -> bool:
+    """Store exactly these bindings of the user; an unknown user has none to store.
+
+    Whether any are stored now.
+    """
     connection.execute(sa.delete(bindings).where(bindings.c.user_id == user_id))
     # He may have been deleted while this waited for the writer.
     known = sa.select(users.c.id).where(users.c.id == user_id)
-    if live and connection.scalar(known) is not None:
-        connection.execute(
-            sa.insert(bindings),
-            [
-                {"user_id": user_id, "position": position, "data": encode(binding)}
-                for position, binding in enumerate(live)
-            ],
-        )
+    if not live or connection.scalar(known) is None:
+        return False
+    connection.execute(
+        sa.insert(bindings),
+        [
+            {"user_id": user_id, "position": position, "data": encode(binding)}
+            for position, binding in enumerate(live)
+        ],
+    )
+    return True

@@ -112,6 +112,7 @@ class Office:
         store: Any = self.store
         self.accounts = self.now(Accounts.load(store, self.vault, self.clock))
         self.registrations = Registrations(store, 10, self.time)
+        self.registrations.follow(self.accounts)
         self.call_groups = CallGroups(store, self.accounts, DOMAIN)
         self.now(self.call_groups.load())
         self.park_orbits = ParkOrbits(store, DOMAIN)

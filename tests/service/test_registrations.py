@@ -50,6 +50,7 @@ class Table:
         store: Any = office.store
         self.registrations = Registrations(store, limit, self.clock.seconds)
         self.registrations.join_stack(cast(SipStack, self.stack))
+        self.registrations.follow(office.accounts)
         self.number = 0
 
     def register(
@@ -283,4 +284,24 @@ def test_what_the_database_does_not_drop_stays(table: Table) -> None:
     drop = table.registrations.drop(lambda user_id, binding: True)
     Deferred.fromCoroutine(drop).addErrback(lambda failure: failed.append(failure.value))
     assert failed == [store.failing]
+    assert len(table.registrations.every()) == 1
+
+
+def test_the_bindings_of_a_deleted_user_go_with_him() -> None:
+    office = Office()
+    office.add_user("200")
+    table, other = Table(office), office.add_user("201")
+    keepalive = table.keep_alive()
+    table.register(udp(1), "sip:200@10.0.0.1")
+    now(table.registrations.load())
+    now(office.accounts.delete("200"))
+    assert table.registrations.every() == []
+    table.clock.advance(26)
+    assert (len(keepalive), table.stack.sent) == (0, [])
+    # A REGISTER that waited while he was deleted leaves nothing behind.
+    table.register(udp(2), "sip:200@10.0.0.2")
+    assert table.registrations.every() == []
+    table.user = other
+    table.register(udp(3), "sip:201@10.0.0.3")
+    office.change_user("201", first_name="Ben")
     assert len(table.registrations.every()) == 1
