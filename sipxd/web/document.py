@@ -63,6 +63,10 @@ class Node(ABC):
         """This value as true or false; None where it is neither."""
 
     @abstractmethod
+    def is_empty(self) -> bool:
+        """Whether there is nothing in this value."""
+
+    @abstractmethod
     def shown(self) -> str:
         """This value as errors quote it."""
 
@@ -184,6 +188,9 @@ class XmlNode(Node):
         # Not by their letters alone: "True" is what Python writes, and sipXcom takes it.
         return {"true": True, "false": False}.get(self._element.text.strip().lower())
 
+    def is_empty(self) -> bool:
+        return not self._element.children and not self._element.text.strip()
+
     def shown(self) -> str:
         if self._element.children:
             return "elements"
@@ -241,6 +248,9 @@ class JsonNode(Node):
 
     def as_flag(self) -> bool | None:
         return self._value if isinstance(self._value, bool) else None
+
+    def is_empty(self) -> bool:
+        return self._value in ("", {}, [])
 
     def shown(self) -> str:
         match self._value:

@@ -8,10 +8,11 @@ the form of its answer, ``read_document`` for a body of either form, and ``write
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container, Iterable
 from typing import Any, TypeVar
 
 import msgspec
+from twisted.internet.task import deferLater
 from twisted.web.server import Request
 
 from sipxd.errors import BadInput
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 JSON = b"application/json"
 XML = b"text/xml"
+
+AT_ONCE = 50
+"""Things of a list that are written in one go; so many may take 10 ms."""
 
 _NAMES = {JSON: (JSON,), XML: (XML, b"application/xml")}
 """By which names a form may be accepted; ``application/xml`` is told as text/xml (1.5)."""
@@ -216,6 +220,18 @@ def write_document(form: bytes, root: str, value: Any) -> bytes:
     if form == XML:
         return write_xml(root, value)
     return encode_json({root: plain(value)})
+
+
+async def in_turns(
+    request: Request, things: Iterable[T], write: Callable[[T], bytes]
+) -> list[bytes]:
+    """What ``write`` makes of each thing; calls are attended to while a long list is written."""
+    written: list[bytes] = []
+    for thing in list(things):
+        written.append(write(thing))
+        if len(written) % AT_ONCE == 0:
+            await deferLater(request.site.reactor, 0)  # type: ignore[union-attr]
+    return written
 
 
 def plain(value: Any, *, nulls: bool = False) -> Any:

@@ -14,14 +14,17 @@ from sipxd.directory.forwarding import Forwarding
 from sipxd.directory.park_orbit import ParkOrbit
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
-from sipxd.service.account_requests import UserChange
+from sipxd.service.account_requests import Generated, NewUser, UserChange
+from sipxd.service.branches import Branches
 from sipxd.service.call_controller import Asked, Course
 from sipxd.service.call_log import Cdr
 from sipxd.service.conferences import Conferences
+from sipxd.service.permissions import Permissions
 from sipxd.service.phonebooks import Phonebooks
 from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
 from sipxd.service.settings import Settings
+from sipxd.service.user_groups import UserGroups
 from sipxd.sip.registrar import Binding
 from sipxd.store.calls import Wanted
 
@@ -31,6 +34,9 @@ class Accounts(Protocol):
 
     def find(self, name_or_alias: str) -> User | None:
         """The user of that name or alias."""
+
+    def all(self) -> list[User]:
+        """All users, ordered by name."""
 
     def by_id(self, user_id: int) -> User | None:
         """The user with that id."""
@@ -44,8 +50,14 @@ class Accounts(Protocol):
     async def judge(self, name: str, right: bool, source: str) -> User:
         """The user of that name, whose credentials were ``right``. Raises as ``authenticate``."""
 
+    async def add(self, request: NewUser) -> tuple[User, Generated]:
+        """Make a user; he can be called when this returns. Raises NotFound, Conflict."""
+
     async def change(self, name: str, change: UserChange) -> User:
         """Change a user. Raises NotFound, BadInput, Conflict, Forbidden."""
+
+    async def delete(self, name: str) -> User:
+        """Delete a user. Raises NotFound, Forbidden."""
 
     async def set_voicemail_pin(self, user: User, pin: str) -> None:
         """Replace the PIN of the user's voicemail box. Raises BadInput, NotFound."""
@@ -334,5 +346,8 @@ class Services:
     profiles: Profiles
     settings: Settings
     conferences: Conferences
+    user_groups: UserGroups
+    branches: Branches
+    permissions: Permissions
     ready: Callable[[], bool]
     """Whether calls are taken now."""

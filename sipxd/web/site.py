@@ -44,6 +44,7 @@ from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
 from sipxd.web.digest import DigestLogins
 from sipxd.web.plugin import Resources
 from sipxd.web.rest.absent import add_absent_routes
+from sipxd.web.rest.branches import add_branch_routes
 from sipxd.web.rest.call import add_call_routes
 from sipxd.web.rest.call_controller import add_call_controller_routes
 from sipxd.web.rest.callfwd import add_callfwd_routes
@@ -52,10 +53,17 @@ from sipxd.web.rest.contact_information import add_contact_information_routes
 from sipxd.web.rest.diagnose import add_cdr_routes, add_diagnose_routes
 from sipxd.web.rest.forward import add_forward_routes
 from sipxd.web.rest.passwords import add_password_routes
+from sipxd.web.rest.permissions import (
+    add_permission_routes,
+    add_user_group_permission_routes,
+    add_user_permission_routes,
+)
 from sipxd.web.rest.phonebook_entries import add_phonebook_entry_routes
 from sipxd.web.rest.phonebooks import add_phonebook_routes
 from sipxd.web.rest.preferences import add_preferences_routes
 from sipxd.web.rest.speed_dial import add_speed_dial_routes
+from sipxd.web.rest.user_groups import add_user_group_routes
+from sipxd.web.rest.users import add_user_routes
 from sipxd.web.services import Configured, Services
 from sipxd.web.v1.calls import add_calls_routes
 from sipxd.web.v1.conferences import add_conferences_routes as add_v1_conferences_routes
@@ -293,6 +301,13 @@ def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     add_preferences_routes(app, authenticator, services.settings)
     add_speed_dial_routes(app, authenticator, services.settings)
     add_password_routes(app, authenticator, accounts)
+    groups, branches, permissions = services.user_groups, services.branches, services.permissions
+    add_user_routes(app, authenticator, accounts, groups, branches)
+    add_user_group_routes(app, authenticator, groups, branches)
+    add_branch_routes(app, authenticator, branches)
+    add_permission_routes(app, authenticator, permissions)
+    add_user_permission_routes(app, authenticator, accounts, permissions)
+    add_user_group_permission_routes(app, authenticator, groups, permissions)
     add_calls_routes(app, authenticator, accounts, calls)
     add_forwarding_routes(app, authenticator, accounts, forwardings)
     add_rehearsal_routes(app, authenticator, accounts, services.rehearsals)

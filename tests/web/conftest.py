@@ -32,13 +32,16 @@ from sipxd.errors import (
 )
 from sipxd.service.account_requests import NewUser
 from sipxd.service.accounts import create_user, ensure_superadmin
+from sipxd.service.branches import Branches
 from sipxd.service.call_controller import CallController
 from sipxd.service.call_log import CallLog
 from sipxd.service.calls import parse_flow
+from sipxd.service.permissions import Permissions
 from sipxd.service.phonebooks import Phonebooks
 from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
 from sipxd.service.settings import Settings
+from sipxd.service.user_groups import UserGroups
 from sipxd.service.vault import Vault
 from sipxd.store.engine import create_engine, migrate
 from sipxd.store.schedules import add as add_schedule
@@ -297,6 +300,9 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
         profiles=Profiles(office.store, office.accounts),
         settings=Settings(office.store, office.accounts),
         conferences=office.conferences,
+        user_groups=UserGroups(office.store, office.accounts, office.forwardings),
+        branches=Branches(office.store, office.accounts),
+        permissions=Permissions(office.store, office.accounts),
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)

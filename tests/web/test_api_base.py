@@ -14,8 +14,8 @@ from apikit import ADMIN, API, DECLARATION, flat
 from twisted.internet import defer
 from twisted.web.http_headers import Headers
 
-from sipxd.web.api.base import AT_ONCE, list_answer
-from sipxd.web.negotiate import JSON, XML
+from sipxd.web.api.base import list_answer
+from sipxd.web.negotiate import AT_ONCE, JSON, XML
 
 ensure = pytest_twisted.ensureDeferred
 GENERAL = f"{API}/schedules/general"

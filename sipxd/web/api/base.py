@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 
-from twisted.internet.task import deferLater
 from twisted.web.server import Request
 
 from sipxd.directory.user import User
@@ -25,6 +24,7 @@ from sipxd.web.negotiate import (
     XML,
     choose,
     encode_json,
+    in_turns,
     parameter,
     plain,
     read_document,
@@ -37,8 +37,6 @@ API = "/sipxconfig/api"
 TEXT = b"text/plain; charset=utf-8"
 MAX_TEXT = 65_536
 """Bytes of a body that is text."""
-AT_ONCE = 50
-"""Things of a list that are written in one go; so many may take 10 ms."""
 BIGGEST = 2**31 - 1
 """The biggest id, and the biggest offset in a list."""
 
@@ -166,11 +164,11 @@ async def list_answer(
     A list may be long: calls are attended to while it is written.
     """
     form = choose_form(request)
-    written: list[bytes] = []
-    for thing in list(things):
-        written.append(_write(form, item, document(thing, form)))
-        if len(written) % AT_ONCE == 0:
-            await deferLater(request.site.reactor, 0)  # type: ignore[union-attr]
+
+    def write(thing: Any) -> bytes:
+        return _write(form, item, document(thing, form))
+
+    written = await in_turns(request, things, write)
     if form == JSON:
         name = root[0].lower() + root[1:]
         return answer(request, 200, b'{"%b":[%b]}' % (name.encode(), b",".join(written)), JSON)
