@@ -38,6 +38,9 @@ from sipxd.store.engine import check, create_engine
 NICENESS = 10
 """Of the threads that hash."""
 
+_NO_ANSWER = (SipxdError.kind, "internal")
+"""Errors after which the users may be there: the daemon ended, or says no more."""
+
 _HELP_COLUMNS = "\n".join(
     f"  {name}{': ' + said if said else ''}" for name, said in COLUMNS.items()
 )
@@ -150,9 +153,15 @@ def import_(
             def tell(number: int) -> None:
                 progress.update(storing, completed=number)
 
-            done = house.store(sealed, update, tell)
+            # Whoever is interrupted, or gets no answer, may have users with these secrets.
+            told.kept = True
+            try:
+                done = house.store(sealed, update, tell)
+            except SipxdError as error:
+                told.kept = error.kind in _NO_ANSWER
+                raise
+            told.kept = not done.problems
         _refuse(done.problems)
-        told.kept = True
     console.print(f"{done.added} users added, {done.changed} changed", markup=False)
     if told.count:
         console.print(f"{secrets_path} has the secrets of {told.count} users", markup=False)

@@ -36,7 +36,6 @@ COLUMNS = {
 
 MAX_ROWS = 100_000
 
-_LISTS = {"aliases", "groups", "permissions"}
 _SWITCHES = {"enabled", "admin", "voicemail"}
 _TEXTS = {"first_name", "last_name", "email"}
 _BOOLEANS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
@@ -51,7 +50,12 @@ _SIPXCOM = {
     "permission": "permissions",
 }
 """Columns that sipXcom, and people, call otherwise."""
-_BETWEEN = re.compile(r"[\s,;|]+")
+_BETWEEN = {
+    "aliases": re.compile(r"[\s,;]"),
+    "permissions": re.compile(r"[\s,;]"),
+    "groups": re.compile(r"[,;]"),  # there may be blanks in their names
+}
+"""What separates the values of a list."""
 
 
 @attrs.frozen
@@ -149,8 +153,9 @@ def _row(
 
 def _value(column: str, cell: str) -> tuple[Any, str]:
     """What the cell says, or the rule that it breaks."""
-    if column in _LISTS:
-        return tuple(filter(None, _BETWEEN.split(cell))), ""
+    if column in _BETWEEN:
+        parts = (part.strip() for part in _BETWEEN[column].split(cell))
+        return tuple(filter(None, parts)), ""
     if column in _SWITCHES:
         switched = _BOOLEANS.get(cell.strip().lower())
         return switched, "" if switched is not None else f"{column} must be yes or no"

@@ -180,7 +180,7 @@ def _new(row: Prepared) -> StoredUser:
 def _update(
     connection: sa.Connection, rows: Iterable[Prepared], existing: frozenset[str]
 ) -> list[StoredUser]:
-    """Change those who are there already; as they are now. Raises Conflict."""
+    """Change those who are there already; those whom that makes different. Raises Conflict."""
     if not existing:
         return []
     wanted = [row for row in rows if row.name in existing]
@@ -188,18 +188,19 @@ def _update(
     if now.problems or now.existing != existing:
         raise Conflict("users have been changed in the meantime, nothing was stored; try again")
     stored = {each.user.name: each for each in users.every(connection)}
-    old = [stored[row.name] for row in wanted]
-    new = [
-        StoredUser(
-            changed(before.user, row.change),
-            before.pin_hash if row.pin_hash is None else row.pin_hash,
-            row.sip_password or before.sip_password,
-            before.ha1 if row.pin_hash is None else row.ha1,
-        )
-        for row, before in zip(wanted, old, strict=True)
-    ]
-    imports.update(connection, old, new)
-    return new
+    pairs = [(stored[row.name], _merged(stored[row.name], row)) for row in wanted]
+    different = [(old, new) for old, new in pairs if old != new]
+    imports.update(connection, different)
+    return [new for _, new in different]
+
+
+def _merged(old: StoredUser, row: Prepared) -> StoredUser:
+    return StoredUser(
+        changed(old.user, row.change),
+        old.pin_hash if row.pin_hash is None else row.pin_hash,
+        row.sip_password or old.sip_password,
+        old.ha1 if row.pin_hash is None else row.ha1,
+    )
 
 
 def _groups(rows: Iterable[Prepared]) -> list[str]:

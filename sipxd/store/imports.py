@@ -70,20 +70,19 @@ def give_up(connection: sa.Connection) -> bool:
     return bool(ids)
 
 
-def update(connection: sa.Connection, old: Sequence[StoredUser], new: Sequence[StoredUser]) -> None:
-    """Replace users by what has become of them, who have the same places in ``old`` and ``new``.
+def update(connection: sa.Connection, pairs: Sequence[tuple[StoredUser, StoredUser]]) -> None:
+    """Replace each of the users, as they were, by what has become of him.
 
     That nobody else has the names was found out before, in the same transaction.
     """
-    if not new:
+    if not pairs:
         return
-    rows = [{"own_id": each.user.id, **columns_of(each)} for each in new]
+    rows = [{"own_id": new.user.id, **columns_of(new)} for _, new in pairs]
     own: sa.ColumnElement[bool] = users.c.id == sa.bindparam("own_id")
     # The other columns go by the keys of the rows.
     connection.execute(sa.update(users).where(own), rows)
-    pairs = list(zip(old, new, strict=True))
-    renamed = [after for before, after in pairs if before.user.aliases != after.user.aliases]
-    moved = [after for before, after in pairs if before.user.groups != after.user.groups]
+    renamed = [new for old, new in pairs if old.user.aliases != new.user.aliases]
+    moved = [new for old, new in pairs if old.user.groups != new.user.groups]
     for table, changed in ((names, renamed), (memberships, moved)):
         if changed:
             own = table.c.user_id == sa.bindparam("own_id")
