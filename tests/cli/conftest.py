@@ -23,6 +23,8 @@ class StandIn:
     """Answers each command with the messages given for it; hangs up where there are none."""
 
     answers: dict[str, list[dict[str, Any]]] = attrs.field(factory=dict)
+    answer: Callable[[str, dict[str, Any]], list[dict[str, Any]]] | None = None
+    """Gives the messages by the arguments, too, where they depend on them."""
     asked: list[dict[str, Any]] = attrs.field(factory=list)
 
 
@@ -62,9 +64,13 @@ def stand_in(configuration: Path, tmp_path: Path) -> Iterator[StandIn]:
             for line in self.rfile:
                 request = json.loads(line)
                 stand_in.asked.append(request)
-                if not stand_in.answers[request["command"]]:
+                if stand_in.answer is None:
+                    messages = stand_in.answers[request["command"]]
+                else:
+                    messages = stand_in.answer(request["command"], request["arguments"])
+                if not messages:
                     return
-                for message in stand_in.answers[request["command"]]:
+                for message in messages:
                     self.wfile.write(json.dumps(message).encode() + b"\n")
 
     configuration.write_text(f'domain = "example.test"\nstate_dir = "{tmp_path}"\n')
