@@ -139,12 +139,12 @@ def read_document(request: Request, root: str, members: Container[str]) -> Node:
         return XmlNode(f"/{root}", parse_xml(body))
     value = decode_json(body.lstrip(_BLANK), Any)
     if isinstance(value, dict):
-        inner = value.get(root)
-        if inner is None and len(value) == 1:
+        if root in value:
+            return JsonNode(root, value[root])
+        if len(value) == 1:
             ((name, inner),) = value.items()
-            inner = None if name in members else inner
-        if isinstance(inner, dict):
-            return JsonNode(root, inner)
+            if isinstance(inner, dict) and name not in members:
+                return JsonNode(root, inner)
     return JsonNode("", value)
 
 

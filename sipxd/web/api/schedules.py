@@ -52,6 +52,7 @@ _DAYS = {
 _NUMBERS = {name.upper(): day for day, name in _DAYS.items()}
 
 _DAY = 86_400
+_SECOND = datetime.timedelta(seconds=1)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -287,13 +288,13 @@ def _read_period(node: Node) -> Period:
 def _read_time(node: Node) -> int:
     """Minutes since midnight: of milliseconds or a dateTime, whose day does not matter."""
     milliseconds = node.as_number()
-    if milliseconds is not None:
-        return _minutes(milliseconds // 1000)
     try:
+        if milliseconds is not None:
+            return _minutes(datetime.timedelta(milliseconds=milliseconds) // _SECOND)
         given = datetime.datetime.fromisoformat(node.as_text())
         if given.tzinfo is None:
             given = given.replace(tzinfo=datetime.UTC)
-        return _minutes((given - _EPOCH) // datetime.timedelta(seconds=1))
+        return _minutes((given - _EPOCH) // _SECOND)
     except (ValueError, OverflowError):
         raise node.refusal(
             "must be a time: milliseconds since midnight, or as 1970-01-01T17:30:00Z"
