@@ -159,7 +159,12 @@ def import_(
                 done = house.store(sealed, update, tell)
             except SipxdError as error:
                 told.kept = error.kind in _NO_ANSWER
-                raise
+                if not told.kept:
+                    raise
+                kept = f"; {secrets_path} is kept for them" if told.count else ""
+                raise SipxdError(
+                    f"{error.detail}; whether the users are there is seen in sipxd user list{kept}"
+                ) from error
             told.kept = not done.problems
         _refuse(done.problems)
     console.print(f"{done.added} users added, {done.changed} changed", markup=False)

@@ -298,3 +298,4 @@ def test_generated_secrets_are_kept_where_the_users_may_be_there(
     done = sipxd("import", file("name\n200\n"), "--secrets", str(secrets))
     assert done.exit_code == 1
     assert secrets.exists() is kept
+    assert ("secrets.csv is kept" in done.stderr) is kept
