@@ -21,7 +21,7 @@ from sipxd.store.engine import create_engine
 from sipxd.store.schema import arriving_users
 
 PATIENCE = 2.0
-"""Seconds in which SIP is answered where the machine does much else; it takes milliseconds alone."""
+"""Seconds in which SIP is answered on a busy machine; one that does little else needs 10 ms."""
 
 NAMES = range(20_000, 22_000)
 
