@@ -57,6 +57,7 @@ from sipxd.service.profiles import Profiles
 from sipxd.service.recovery import recover
 from sipxd.service.registrations import Registrations
 from sipxd.service.rehearsals import Rehearsals
+from sipxd.service.setting_values import SettingValues
 from sipxd.service.settings import Settings
 from sipxd.service.signalling import Signalling
 from sipxd.service.tokens import Tokens
@@ -249,6 +250,8 @@ class App(MultiService):
             _log.warn("{count} calls had not ended when sipxd stopped last time", count=lost)
         self.gateways.start(self.stack, self.locator)
         self._opened.append(self.gateways.stop)
+        user_groups = UserGroups(self.store, self.accounts, self.forwardings)
+        permissions = Permissions(self.store, self.accounts)
         services = Services(
             config,
             self.accounts,
@@ -266,9 +269,12 @@ class App(MultiService):
             profiles=Profiles(self.store, self.accounts),
             settings=self.settings,
             conferences=self.conferences,
-            user_groups=UserGroups(self.store, self.accounts, self.forwardings),
+            user_groups=user_groups,
             branches=Branches(self.store, self.accounts),
-            permissions=Permissions(self.store, self.accounts),
+            permissions=permissions,
+            setting_values=SettingValues(
+                self.accounts, self.forwardings, self.settings, permissions, user_groups
+            ),
             ready=lambda: self._ready,
         )
         site = build_site(services, reactor=reactor)

@@ -54,3 +54,11 @@ class Setting:
                 if text not in (self.options or {}):
                     raise ValueError(f"must be one of {', '.join(self.options or {})}")
         return text
+
+
+@attrs.frozen
+class Value:
+    """A setting, and what it is set to."""
+
+    setting: Setting
+    value: str

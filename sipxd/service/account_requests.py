@@ -181,8 +181,8 @@ class UserChange:
     voicemail: bool | None = None
     branch: int | None = None
     """The id of a branch; 0: none."""
-    values: Mapping[str, bool] | None = None
-    """Permissions of which shall hold what is said here, and nothing of others."""
+    values: Mapping[str, bool | None] | None = None
+    """Permissions of which shall hold what is said here, None: what holds for his groups."""
     pin: str | None = attrs.field(default=None, repr=False)
     sip_password: str | None = attrs.field(default=None, repr=False)
 

@@ -127,7 +127,7 @@ def _denied(user: User, change: UserChange) -> frozenset[str]:
     return denied
 
 
-def _set_values(user: User, values: Mapping[str, bool], rules: PermissionRules) -> User:
+def _set_values(user: User, values: Mapping[str, bool | None], rules: PermissionRules) -> User:
     """``user`` with these permissions as wanted; what holds for him anyway is not kept of him."""
     anyway = rules.effective((), (), user.groups)
     granted, denied = set(user.granted), set(user.denied)
@@ -136,7 +136,7 @@ def _set_values(user: User, values: Mapping[str, bool], rules: PermissionRules) 
             raise NotFound(f"there is no permission {name[:80]!r}", field="permissions")
         granted.discard(name)
         denied.discard(name)
-        if value != (name in anyway):
+        if value is not None and value != (name in anyway):
             (granted if value else denied).add(name)
     return attrs.evolve(user, granted=frozenset(granted), denied=frozenset(denied))
 
@@ -317,11 +317,23 @@ class Accounts:
 
     # -- changes ----------------------------------------------------------------------------------
 
-    async def add(self, request: NewUser) -> tuple[User, Generated]:
-        """Make a user; he can be called when this returns. Raises Conflict, Overloaded."""
+    async def add(
+        self, request: NewUser, *, also: Callable[[sa.Connection, User], None] | None = None
+    ) -> tuple[User, Generated]:
+        """Make a user; he can be called when this returns. Raises Conflict, NotFound, Overloaded.
+
+        ``also`` is given him, and stores more about him in the same transaction.
+        """
         realm = self._digest_realm
         stored, generated = await self._logins.hash(lambda: _prepare(self._vault, request, realm))
-        user = await self._store.write("user.add", lambda c: _insert(c, stored))
+
+        def write(connection: sa.Connection) -> User:
+            user = _insert(connection, stored)
+            if also is not None:
+                also(connection, user)
+            return user
+
+        user = await self._store.write("user.add", write)
         self._keep(attrs.evolve(stored, user=user))
         return user, generated
 

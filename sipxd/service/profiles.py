@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import sqlalchemy as sa
 
 from sipxd.directory.profile import Person, Profile
 from sipxd.directory.user import User
 from sipxd.errors import BadInput
-from sipxd.service.account_requests import UserChange
+from sipxd.service.account_requests import NewUser, UserChange
 from sipxd.service.accounts import Accounts
 from sipxd.store import profiles, users
 from sipxd.store.store import Store
@@ -36,12 +38,26 @@ class Profiles:
         Raises BadInput, NotFound, Overloaded; nothing is stored then.
         """
 
-        def also(connection: sa.Connection, changed: User) -> None:
-            present = profiles.of(connection, changed.id)
-            profiles.save(connection, changed.id, present.replaced_by(new))
-
         change = UserChange(first_name=first_name, last_name=last_name, email=email)
-        await self._accounts.change(user.name, change, also=also)
+        await self.administer(user, change, lambda present: present.replaced_by(new))
+
+    async def people(self, users: Sequence[User]) -> list[Person]:
+        """These users with their contact information."""
+        return await self._store.read("profiles", lambda c: profiles.people(c, users))
+
+    async def administer(
+        self, user: User, change: UserChange, make: Callable[[Profile], Profile]
+    ) -> User:
+        """Change a user together with his contact information, of which ``make`` makes the new.
+
+        Raises as `Accounts.change`; nothing is stored then.
+        """
+        return await self._accounts.change(user.name, change, also=_also(make))
+
+    async def add(self, new: NewUser, make: Callable[[Profile], Profile]) -> User:
+        """Make a user with contact information. Raises as `Accounts.add`."""
+        user, _ = await self._accounts.add(new, also=_also(make))
+        return user
 
     async def avatar(self, user: User) -> bytes | None:
         """His picture, as PNG."""
@@ -54,6 +70,18 @@ class Profiles:
         if len(png) > MAX_AVATAR:
             raise BadInput(f"the picture may have at most {MAX_AVATAR} bytes")
         await self._store.write("avatar", lambda c: profiles.save_avatar(c, user.id, png))
+
+
+def _also(make: Callable[[Profile], Profile]) -> Callable[[sa.Connection, User], None]:
+    """What stores the contact information of a user whose account is being stored."""
+
+    def store(connection: sa.Connection, user: User) -> None:
+        present = profiles.of(connection, user.id)
+        new = make(present)
+        if new != present:
+            profiles.save(connection, user.id, new)
+
+    return store
 
 
 def as_stored(connection: sa.Connection, user: User) -> User:

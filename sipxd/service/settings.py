@@ -50,9 +50,9 @@ class Settings:
 
         Raises NotFound (there is no such setting, or the user is gone), BadInput, Overloaded.
         """
-        checked = _checked(values)
-        if checked:
-            await self._store.write("settings.change", lambda c: stored.save(c, user.id, checked))
+        kept = checked(values)
+        if kept:
+            await self._store.write("settings.change", lambda c: stored.save(c, user.id, kept))
 
     async def mailbox(self, user: User) -> Mailbox:
         """What is set of his voicemail."""
@@ -76,12 +76,12 @@ class Settings:
 
         Raises as ``change``.
         """
-        checked = _checked(values)
+        kept = checked(values)
         if alternate_email is not None:
             _check_email(alternate_email)
 
         def also(connection: sa.Connection, changed: User) -> None:
-            stored.save(connection, changed.id, checked)
+            stored.save(connection, changed.id, kept)
             if alternate_email is not None:
                 present = profiles.of(connection, changed.id)
                 contact = attrs.evolve(present.contact, alternate_email_address=alternate_email)
@@ -140,16 +140,17 @@ def _speed_dial(connection: sa.Connection, user: User) -> SpeedDial:
     return SpeedDial(of_group or (), of_group=of_group is not None)
 
 
-def _checked(values: Mapping[str, str | None]) -> dict[str, str | None]:
-    checked: dict[str, str | None] = {}
+def checked(values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The values as they are kept, by path; None stays. Raises NotFound, BadInput."""
+    kept: dict[str, str | None] = {}
     for path, value in values.items():
         if path not in SETTINGS:
             raise NotFound(f"there is no setting {path[:80]!r}", field="path")
         try:
-            checked[path] = None if value is None else SETTINGS[path].read(value)
+            kept[path] = None if value is None else SETTINGS[path].read(value)
         except ValueError as error:
             raise BadInput(f"{path} {error}", field=path) from None
-    return checked
+    return kept
 
 
 def _check_email(email: str) -> None:

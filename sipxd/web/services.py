@@ -23,6 +23,7 @@ from sipxd.service.permissions import Permissions
 from sipxd.service.phonebooks import Phonebooks
 from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
+from sipxd.service.setting_values import SettingValues
 from sipxd.service.settings import Settings
 from sipxd.service.user_groups import UserGroups
 from sipxd.sip.registrar import Binding
@@ -349,5 +350,6 @@ class Services:
     user_groups: UserGroups
     branches: Branches
     permissions: Permissions
+    setting_values: SettingValues
     ready: Callable[[], bool]
     """Whether calls are taken now."""

@@ -33,50 +33,17 @@ from werkzeug.routing import BaseConverter
 
 from sipxd import metrics
 from sipxd.web import cors, problems
-from sipxd.web.api.absent import add_absent_routes as add_api_absent_routes
 from sipxd.web.api.base import without_suffix
-from sipxd.web.api.cdrs import add_cdrs_routes as add_api_cdrs_routes
-from sipxd.web.api.orbits import add_orbits_routes
-from sipxd.web.api.registrations import add_registrations_routes
-from sipxd.web.api.schedules import add_schedules_routes as add_api_schedules_routes
 from sipxd.web.auth import Authenticator
 from sipxd.web.channel import IDLE_SECONDS, Channel, Refused
 from sipxd.web.digest import DigestLogins
 from sipxd.web.plugin import Resources
-from sipxd.web.rest.absent import add_absent_routes
-from sipxd.web.rest.branches import add_branch_routes
-from sipxd.web.rest.call import add_call_routes
 from sipxd.web.rest.call_controller import add_call_controller_routes
-from sipxd.web.rest.callfwd import add_callfwd_routes
-from sipxd.web.rest.conferences import add_conferences_routes
-from sipxd.web.rest.contact_information import add_contact_information_routes
-from sipxd.web.rest.diagnose import add_cdr_routes, add_diagnose_routes
-from sipxd.web.rest.forward import add_forward_routes
-from sipxd.web.rest.passwords import add_password_routes
-from sipxd.web.rest.permissions import (
-    add_permission_routes,
-    add_user_group_permission_routes,
-    add_user_permission_routes,
-)
-from sipxd.web.rest.phonebook_entries import add_phonebook_entry_routes
-from sipxd.web.rest.phonebooks import add_phonebook_routes
-from sipxd.web.rest.preferences import add_preferences_routes
-from sipxd.web.rest.speed_dial import add_speed_dial_routes
-from sipxd.web.rest.user_groups import add_user_group_routes
-from sipxd.web.rest.users import add_user_routes
+from sipxd.web.rest.diagnose import add_cdr_routes
+from sipxd.web.routes import add_routes
 from sipxd.web.services import Configured, Services
-from sipxd.web.v1.calls import add_calls_routes
-from sipxd.web.v1.conferences import add_conferences_routes as add_v1_conferences_routes
-from sipxd.web.v1.forwarding import add_forwarding_routes
-from sipxd.web.v1.groups import add_groups_routes
-from sipxd.web.v1.phonebooks import add_phonebooks_routes
-from sipxd.web.v1.rehearsal import add_rehearsal_routes
-from sipxd.web.v1.schedules import add_schedules_routes
-from sipxd.web.v1.speed_dial import add_group_speed_dial_routes
-from sipxd.web.v1.tokens import add_tokens_routes
 
 METHODS = frozenset(method.value.encode("ascii") for method in HTTPMethod)
-REDIRECT = "/sipxconfig/rest/my/redirect"
 PRIVATE = [b"sipxconfig", b"rest", b"private"]
 MY = [b"sipxconfig", b"rest", b"my"]
 SECRETS = ([*MY, b"portal", b"password"], [*MY, b"voicemail", b"pin"])
@@ -282,50 +249,11 @@ class TextConverter(BaseConverter):
 
 def build_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:
     """The site that is served over TLS."""
-    config, accounts, calls = services.config, services.accounts, services.calls
-    forwardings = services.forwardings
     app, authenticator = _new_app(), _authenticator(services)
-    add_call_routes(app, authenticator, calls)
-    add_diagnose_routes(app, authenticator, accounts, services.call_log)
-    add_cdr_routes(app, authenticator, services.call_log, REDIRECT)
-    add_call_controller_routes(app, authenticator, services.call_controller, REDIRECT)
-    add_forward_routes(app, authenticator, forwardings)
-    add_callfwd_routes(app, authenticator, forwardings)
-    private = services.private_phonebooks
-    add_phonebook_routes(app, authenticator, services.phonebooks, private, config.domain)
-    add_phonebook_entry_routes(
-        app, authenticator, accounts, private, config.phonebook.duplicate_status
-    )
-    add_contact_information_routes(app, authenticator, accounts, services.profiles)
-    add_conferences_routes(app, authenticator, services.conferences)
-    add_preferences_routes(app, authenticator, services.settings)
-    add_speed_dial_routes(app, authenticator, services.settings)
-    add_password_routes(app, authenticator, accounts)
-    groups, branches, permissions = services.user_groups, services.branches, services.permissions
-    add_user_routes(app, authenticator, accounts, groups, branches)
-    add_user_group_routes(app, authenticator, groups, branches)
-    add_branch_routes(app, authenticator, branches)
-    add_permission_routes(app, authenticator, permissions)
-    add_user_permission_routes(app, authenticator, accounts, permissions)
-    add_user_group_permission_routes(app, authenticator, groups, permissions)
-    add_calls_routes(app, authenticator, accounts, calls)
-    add_forwarding_routes(app, authenticator, accounts, forwardings)
-    add_rehearsal_routes(app, authenticator, accounts, services.rehearsals)
-    add_schedules_routes(app, authenticator, accounts, forwardings)
-    add_tokens_routes(app, authenticator, services.tokens)
-    add_groups_routes(app, authenticator, services.call_groups)
-    add_group_speed_dial_routes(app, authenticator, services.settings)
-    add_v1_conferences_routes(app, authenticator, accounts, services.conferences)
-    add_phonebooks_routes(app, authenticator, services.phonebooks)
-    add_api_schedules_routes(app, authenticator, accounts, forwardings)
-    add_registrations_routes(app, authenticator, accounts, services.registrations, config.domain)
-    add_orbits_routes(app, authenticator, services.park_orbits, config.domain)
-    add_api_cdrs_routes(app, authenticator, accounts, services.call_log)
-    add_api_absent_routes(app, authenticator)
-    add_absent_routes(app, authenticator)
+    add_routes(app, authenticator, services)
     _add_public_routes(app, services.ready)
-    Resources(app, authenticator, services).load(config.web.plugins)
-    return _site(app, config, reactor)
+    Resources(app, authenticator, services).load(services.config.web.plugins)
+    return _site(app, services.config, reactor)
 
 
 def build_controller_site(services: Services, *, reactor: IReactorTime) -> LimitedSite:

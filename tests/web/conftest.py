@@ -40,6 +40,7 @@ from sipxd.service.permissions import Permissions
 from sipxd.service.phonebooks import Phonebooks
 from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
+from sipxd.service.setting_values import SettingValues
 from sipxd.service.settings import Settings
 from sipxd.service.user_groups import UserGroups
 from sipxd.service.vault import Vault
@@ -283,6 +284,9 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
     clock.advance(1_700_000_000)
     accounts, calls = MemoryAccounts(), MemoryCalls()
     holder: list[Door] = []
+    groups = UserGroups(office.store, office.accounts, office.forwardings)
+    permissions = Permissions(office.store, office.accounts)
+    settings = Settings(office.store, office.accounts)
     services = Services(
         config,
         accounts,
@@ -298,11 +302,14 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
         phonebooks=Phonebooks(office.store, office.accounts, everyone=True),
         private_phonebooks=PrivatePhonebooks(office.store),
         profiles=Profiles(office.store, office.accounts),
-        settings=Settings(office.store, office.accounts),
+        settings=settings,
         conferences=office.conferences,
-        user_groups=UserGroups(office.store, office.accounts, office.forwardings),
+        user_groups=groups,
         branches=Branches(office.store, office.accounts),
-        permissions=Permissions(office.store, office.accounts),
+        permissions=permissions,
+        setting_values=SettingValues(
+            office.accounts, office.forwardings, settings, permissions, groups
+        ),
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)

@@ -44,6 +44,8 @@ ABSENT = {
     ),
     "phones": _PHONES,
     "phoneGroups": _PHONES,
+    "users/name/<name>/phones": _PHONES,
+    "users/id/<name>/phones": _PHONES,
     "gateways": _GATEWAYS,
     "rules": _GATEWAYS,
     "servers": _CLUSTER,
@@ -90,7 +92,7 @@ def add_absent_routes(app: Klein, authenticator: Authenticator) -> None:
 def _add(
     app: Klein, authenticator: Authenticator, path: str, sentence: str, *, of_users: bool
 ) -> None:
-    async def refuse(request: Request, rest: str = "") -> bytes:
+    async def refuse(request: Request, **_: str) -> bytes:
         if of_users:
             await authenticator.user(request)
         else:

@@ -9,6 +9,7 @@ from klein import Klein
 from twisted.web.server import Request
 
 from sipxd.directory.park_orbit import SETTINGS, ParkOrbit
+from sipxd.directory.setting import Value
 from sipxd.errors import BadInput, NotFound
 from sipxd.web.api.base import (
     API,
@@ -20,7 +21,7 @@ from sipxd.web.api.base import (
     read_object,
     read_text,
 )
-from sipxd.web.api.settings import Value, setting_document
+from sipxd.web.api.settings import setting_document
 from sipxd.web.auth import Authenticator, shield
 from sipxd.web.document import Node
 from sipxd.web.negotiate import empty_answer

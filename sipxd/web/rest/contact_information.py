@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 from klein import Klein
 from twisted.web.server import Request
-from werkzeug.formparser import FormDataParser
 
 from sipxd.directory.profile import NOWHERE, Person, Profile
 from sipxd.directory.user import User
@@ -20,11 +19,10 @@ from sipxd.web.negotiate import (
     XML,
     choose,
     empty_answer,
-    media_type,
     read_document,
     write_document,
 )
-from sipxd.web.problems import HttpProblem, answer
+from sipxd.web.problems import answer
 from sipxd.web.rest.phonebook_documents import (
     CONTACT,
     address_document,
@@ -34,6 +32,7 @@ from sipxd.web.rest.phonebook_documents import (
 )
 from sipxd.web.rest.phonebooks import refuse_forged
 from sipxd.web.services import Accounts
+from sipxd.web.upload import only_file
 
 PATH = "/sipxconfig/rest/my/contact-information"
 AVATAR = "/sipxconfig/rest/avatar"
@@ -94,7 +93,7 @@ def add_contact_information_routes(
     async def post_avatar(request: Request, name: str) -> bytes:
         asking = await authenticator.user(request)
         refuse_forged(request)
-        await shield(profiles.set_avatar(_pictured(asking, name), _only_file(request)))
+        await shield(profiles.set_avatar(_pictured(asking, name), only_file(request)))
         return empty_answer(request, 200)
 
     def _pictured(asking: User, name: str) -> User:
@@ -158,23 +157,3 @@ def _read_profile(document: Node) -> Profile:
         timestamp=document.number("timestamp", 0, 0, _LAST_TIME),
         **texts,
     )
-
-
-def _only_file(request: Request) -> bytes:
-    """The one file of a body that is multipart/form-data. Raises HttpProblem (417)."""
-    content: Any = request.content
-    parser = FormDataParser(silent=False, max_form_parts=10)
-    header = (request.getHeader(b"content-type") or b"").decode("latin-1")
-    options = dict(part.strip().split("=", 1) for part in header.split(";")[1:] if "=" in part)
-    options = {name.lower(): value.strip('"') for name, value in options.items()}
-    files: list[Any] = []
-    if media_type(request) == b"multipart/form-data" and options.get("boundary"):
-        try:
-            _, _, found = parser.parse(content, "multipart/form-data", None, options)
-        except ValueError:
-            found = None
-        files = [] if found is None else [each for _, each in found.items(multi=True)]
-    if len(files) != 1:
-        raise HttpProblem(417, "Send exactly one file, as multipart/form-data.")
-    data: bytes = files[0].stream.read()
-    return data

@@ -43,8 +43,8 @@ def wire_name(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-_CONTACT_NAMES = [(field.name, wire_name(field.name)) for field in attrs.fields(Contact)]
-_ADDRESS_NAMES = [(field.name, wire_name(field.name)) for field in attrs.fields(Address)]
+CONTACT_NAMES = [(field.name, wire_name(field.name)) for field in attrs.fields(Contact)]
+ADDRESS_NAMES = [(field.name, wire_name(field.name)) for field in attrs.fields(Address)]
 
 
 # -- out ------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ _ADDRESS_NAMES = [(field.name, wire_name(field.name)) for field in attrs.fields(
 def contact_document(contact: Contact) -> dict[str, Any]:
     """Contact information, members in sipXcom's order; what is not known is None."""
     document: dict[str, Any] = {}
-    for name, wire in _CONTACT_NAMES:
+    for name, wire in CONTACT_NAMES:
         value = getattr(contact, name)
         if name in ADDRESSES:
             document[wire] = None if value == NOWHERE else address_document(value)
@@ -64,7 +64,7 @@ def contact_document(contact: Contact) -> dict[str, Any]:
 
 def address_document(address: Address) -> dict[str, Any]:
     """An address; what is not known is None."""
-    return {wire: getattr(address, name) or None for name, wire in _ADDRESS_NAMES}
+    return {wire: getattr(address, name) or None for name, wire in ADDRESS_NAMES}
 
 
 def entry_document(entry: Entry, *, with_id: bool = True) -> dict[str, Any]:
@@ -122,11 +122,11 @@ def read_entry(node: Node) -> Entry:
 def read_contact(node: Node) -> Contact:
     """The contact information that ``node`` describes. Raises BadInput."""
     values: dict[str, Any] = {}
-    for name, wire in _CONTACT_NAMES:
+    for name, wire in CONTACT_NAMES:
         if name not in ADDRESSES:
             values[name] = node.text(wire)
         elif (given := node.member(wire)) is not None:
-            values[name] = Address(**{part: given.text(at) for part, at in _ADDRESS_NAMES})
+            values[name] = Address(**{part: given.text(at) for part, at in ADDRESS_NAMES})
     return Contact(**values)
 
 
