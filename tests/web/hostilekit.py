@@ -149,37 +149,38 @@ def corrupted_xml(document: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 class Attacker:
-    """Sends many requests at once, and knows whether anything was stored; in a thread only."""
+    """Sends many requests at once, and knows whether anything was stored.
+
+    What waits for answers is for a thread only.
+    """
 
     def __init__(self, house: Any) -> None:
         self._house = house
         path = house.app.config.database_url.removeprefix("sqlite:///")
-        self._database = sqlite3.connect(path)
+        self._database = sqlite3.connect(path, check_same_thread=False)
 
     def stored(self) -> int:
         """A number that changes with every change of the database."""
         return int(self._database.execute("PRAGMA data_version").fetchone()[0])
 
     def send(self, how: str, path: str, user: str, bodies: list[tuple[str, bytes]]) -> list[Answer]:
-        """The answers to requests with these media types and bodies, in their order.
+        """The answers to requests with these media types and bodies, in their order."""
+        return self.exchange([request(how, path, user, kind, body) for kind, body in bodies])
+
+    def exchange(self, requests: list[bytes]) -> list[Answer]:
+        """The answers to these requests, in their order.
 
         Each waits for none: that is what the daemon has to bear, and it saves most of the time.
         """
-        head = f"{how} {path} HTTP/1.1\r\nHost: x\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in basic(user).items())
         plain = socket.create_connection(("127.0.0.1", self._house.port), timeout=20)
         answers: list[Answer] = []
         with (
             self._house.tls.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
             connection.makefile("rb") as received,
         ):
-            for start in range(0, len(bodies), AT_ONCE):
-                some = bodies[start : start + AT_ONCE]
-                sent = b""
-                for kind, body in some:
-                    length = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-                    sent += f"{head}{length}".encode() + body
-                connection.sendall(sent)
+            for start in range(0, len(requests), AT_ONCE):
+                some = requests[start : start + AT_ONCE]
+                connection.sendall(b"".join(some))
                 answers += [_answer(received) for _ in some]
         return answers
 
@@ -187,7 +188,17 @@ class Attacker:
         self._database.close()
 
 
+def request(
+    how: str, path: str, user: str, kind: str = "application/json", body: bytes = b""
+) -> bytes:
+    """A request as it goes over the wire; ``kind`` is its media type."""
+    lines = [f"{how} {path} HTTP/1.1", "Host: x", f"Content-Type: {kind}"]
+    lines += [f"{name}: {value}" for name, value in basic(user).items()]
+    lines += [f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
 def _answer(received: IO[bytes]) -> Answer:
     status = int(received.readline().split()[1])
     headers = http.client.parse_headers(received)
-    return Answer(status, headers, received.read(int(headers["Content-Length"])))
+    return Answer(status, headers, received.read(int(headers["Content-Length"] or 0)))
