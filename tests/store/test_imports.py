@@ -77,7 +77,7 @@ def test_what_is_given_up_leaves_nothing_and_nobody_else_goes(connection: sa.Con
     rounds = 0
     while imports.give_up(connection):
         rounds += 1
-    assert rounds == 3
+    assert rounds == 5
     assert rows_of(connection) == before
 
 
