@@ -32,6 +32,7 @@ from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
 from sipxd.service.accounts import Accounts
 from sipxd.service.admin import AdminSocket
+from sipxd.service.attendants import Attendants
 from sipxd.service.authentication import Authentication
 from sipxd.service.authorizers import Authorizers
 from sipxd.service.branches import Branches
@@ -275,6 +276,7 @@ class App(MultiService):
             setting_values=SettingValues(
                 self.accounts, self.forwardings, self.settings, permissions, user_groups
             ),
+            attendants=Attendants(self.store),
             ready=lambda: self._ready,
         )
         site = build_site(services, reactor=reactor)

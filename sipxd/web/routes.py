@@ -14,6 +14,7 @@ from sipxd.web.api.user_settings import add_group_settings_routes, add_user_sett
 from sipxd.web.api.users import Users, add_my_user_routes, add_users_routes
 from sipxd.web.auth import Authenticator
 from sipxd.web.rest.absent import add_absent_routes
+from sipxd.web.rest.attendants import add_attendant_routes
 from sipxd.web.rest.branches import add_branch_routes
 from sipxd.web.rest.call import add_call_routes
 from sipxd.web.rest.call_controller import add_call_controller_routes
@@ -75,6 +76,7 @@ def add_routes(app: Klein, authenticator: Authenticator, services: Services) -> 
     add_permission_routes(app, authenticator, permissions)
     add_user_permission_routes(app, authenticator, accounts, permissions)
     add_user_group_permission_routes(app, authenticator, groups, permissions)
+    add_attendant_routes(app, authenticator, services.attendants)
     add_calls_routes(app, authenticator, accounts, calls)
     add_forwarding_routes(app, authenticator, accounts, forwardings)
     add_rehearsal_routes(app, authenticator, accounts, services.rehearsals)

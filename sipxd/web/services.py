@@ -15,6 +15,7 @@ from sipxd.directory.park_orbit import ParkOrbit
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
 from sipxd.service.account_requests import Generated, NewUser, UserChange
+from sipxd.service.attendants import Attendants
 from sipxd.service.branches import Branches
 from sipxd.service.call_controller import Asked, Course
 from sipxd.service.call_log import Cdr
@@ -108,8 +109,11 @@ class CallLog(Protocol):
         limit: int,
         offset: int = 0,
         order: str = "",
-    ) -> list[Cdr]:
+    ) -> list[CallRecord]:
         """The calls of ``user`` (None: of everybody) that have ended, the newest first."""
+
+    def cdr(self, record: CallRecord) -> Cdr:
+        """A call as sipXcom tells it."""
 
 
 class CallController(Protocol):
@@ -351,5 +355,6 @@ class Services:
     branches: Branches
     permissions: Permissions
     setting_values: SettingValues
+    attendants: Attendants
     ready: Callable[[], bool]
     """Whether calls are taken now."""

@@ -32,6 +32,7 @@ from sipxd.errors import (
 )
 from sipxd.service.account_requests import NewUser
 from sipxd.service.accounts import create_user, ensure_superadmin
+from sipxd.service.attendants import Attendants
 from sipxd.service.branches import Branches
 from sipxd.service.call_controller import CallController
 from sipxd.service.call_log import CallLog
@@ -310,6 +311,7 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
         setting_values=SettingValues(
             office.accounts, office.forwardings, settings, permissions, groups
         ),
+        attendants=Attendants(office.store),
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)

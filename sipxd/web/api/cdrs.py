@@ -9,6 +9,7 @@ from typing import Any
 from klein import Klein
 from twisted.web.server import Request
 
+from sipxd.call.record import CallRecord
 from sipxd.directory.user import User
 from sipxd.service.call_log import MAXIMUM, Cdr
 from sipxd.store.calls import ORDERS, Wanted
@@ -47,8 +48,12 @@ def add_cdrs_routes(
             wanted, order = _wanted(request), _order(request)
         except _Refused as refused:
             return text_answer(request, 400, str(refused))
-        cdrs = await call_log.ended(user, wanted, limit=limit, offset=offset, order=order)
-        return await list_answer(request, "Cdrs", "Cdr", cdrs, _document)
+        records = await call_log.ended(user, wanted, limit=limit, offset=offset, order=order)
+
+        def document(record: CallRecord, form: bytes) -> dict[str, Any]:
+            return _document(call_log.cdr(record), form)
+
+        return await list_answer(request, "Cdrs", "Cdr", records, document)
 
     @app.route(f"{PATH}/active", methods=["GET"])
     async def get_active(request: Request) -> bytes:

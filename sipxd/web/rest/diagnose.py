@@ -10,6 +10,7 @@ from typing import Any
 from klein import Klein
 from twisted.web.server import Request
 
+from sipxd.call.record import CallRecord
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound
 from sipxd.service.call_log import Cdr
@@ -20,6 +21,7 @@ from sipxd.web.negotiate import (
     XML,
     choose,
     empty_answer,
+    in_turns,
     parameter,
     require_json_accepted,
     write_document,
@@ -120,9 +122,14 @@ def add_cdr_routes(
         since = _since(parameter(request, "fromdate"))
         limit = _count(request, "limit", DEFAULT_LIMIT)
         offset = _count(request, "offset", 0)
-        cdrs = await call_log.ended(user, Wanted(since=since), limit=limit, offset=offset)
-        rows = [_row(cdr) for cdr in cdrs]
-        return answer(request, 200, DECLARATION + write_xml("Results", Items("Row", rows)), XML)
+        records = await call_log.ended(user, Wanted(since=since), limit=limit, offset=offset)
+
+        def row(record: CallRecord) -> bytes:
+            return write_xml("Row", _row(call_log.cdr(record)))
+
+        rows = b"".join(await in_turns(request, records, row))
+        body = b"<Results>\n%b</Results>\n" % rows if rows else b"<Results/>\n"
+        return answer(request, 200, DECLARATION + body, XML)
 
 
 def active_document(cdr: Cdr, user: User) -> dict[str, Any]:
