@@ -180,7 +180,7 @@ def _type(schedule: Schedule) -> str:
 
 
 def _owner(schedule: Schedule, groups: Mapping[int, str]) -> dict[str, int]:
-    """The ids of the owner; a group that is a mere label has none."""
+    """The ids of the owner."""
     of_group = (group_id for group_id, name in groups.items() if name == schedule.group)
     return {
         "userId": NONE if schedule.user_id is None else schedule.user_id,
