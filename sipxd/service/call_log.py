@@ -118,7 +118,7 @@ class CallLog:
             parties = {record.user, record.number, record.reached, *record.ringing}
             return names is None or not names.isdisjoint(parties)
 
-        return [self._cdr(record) for record in self._calls.live() if concerns(record)]
+        return [self.cdr(record) for record in self._calls.live() if concerns(record)]
 
     async def ended(
         self,
@@ -128,23 +128,25 @@ class CallLog:
         limit: int,
         offset: int = 0,
         order: str = "",
-    ) -> list[Cdr]:
+    ) -> list[CallRecord]:
         """The calls of ``user`` (None: of everybody) that have ended, the newest first.
 
-        ``order`` is one of `sipxd.store.calls.ORDERS`; the party in ``wanted`` is ignored.
+        There may be many: ``cdr`` tells of one after the other, so that calls are attended to
+        meanwhile.  ``order`` is one of `sipxd.store.calls.ORDERS`; the party in ``wanted`` is
+        ignored.
         """
         party = () if user is None else (user.name, *user.aliases)
         wanted = attrs.evolve(wanted, party=party)
         limit, offset = min(limit, MAXIMUM), min(offset, 2**53)
-        records = await self._store.read(
+        return await self._store.read(
             "call log",
             lambda connection: stored.ended(
                 connection, wanted, limit=limit, offset=offset, order=order
             ),
         )
-        return [self._cdr(record) for record in records]
 
-    def _cdr(self, record: CallRecord) -> Cdr:
+    def cdr(self, record: CallRecord) -> Cdr:
+        """A call as sipXcom tells it."""
         end = self._now() if record.ended is None else record.ended
         begin = record.started if record.ended is None else record.bridged or end
         callee = self._party(record.number)

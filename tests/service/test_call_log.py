@@ -21,7 +21,8 @@ def office(**behaviours: Behaviour) -> tuple[Office, CallLog]:
 
 def ended(made: Office, log: CallLog, name: str | None, **more: object) -> list[Cdr]:
     user = None if name is None else made.users[name]
-    return made.now(log.ended(user, Wanted(**more), limit=100))  # type: ignore[arg-type]
+    found = made.now(log.ended(user, Wanted(**more), limit=100))  # type: ignore[arg-type]
+    return [log.cdr(record) for record in found]
 
 
 def test_a_call_under_way_is_seen_by_both_of_its_users_and_nobody_else() -> None:
@@ -93,4 +94,4 @@ def test_the_log_is_narrowed_by_time_and_by_parties_and_ordered() -> None:
     assert ended(made, log, None, callee="%") == []
     for order in ORDERS:
         assert len(made.now(log.ended(None, Wanted(), limit=9, order=order))) == 2
-    assert made.now(log.ended(None, Wanted(), limit=1, offset=1)) == [first]
+    assert made.now(log.ended(None, Wanted(), limit=1, offset=1)) == [first.record]

@@ -8,7 +8,12 @@ import pytest
 import pytest_twisted
 from lxml import etree
 from phonekit import hang_up, talk, until
+from twisted.internet import task
 from webkit import Client
+
+from sipxd.call.record import CallEvent, CallKind, CallRecord, CallState, CallUnit
+from sipxd.store.calls import save_units
+from sipxd.web.negotiate import AT_ONCE
 
 ensure = pytest_twisted.ensureDeferred
 REST = "/sipxconfig/rest"
@@ -86,6 +91,33 @@ async def test_ended_calls_are_rows_of_the_log(house, phones):
                         ("?fromdate=20990101", 0)):  # fmt: skip
         body = (await house.request("GET", f"{REDIRECT}/cdr/201{query}", "201")).body
         assert len(etree.fromstring(body)) == rows
+
+
+@ensure
+async def test_calls_are_attended_to_while_a_long_log_is_told(house):
+    units = [
+        CallUnit(
+            CallEvent("call.ended", f"c{number}", "200", 1e9),
+            CallRecord(f"c{number}", CallKind.CLICK, "200", "203", CallState.ENDED, 1e9 + number,
+                       ended=1e9 + number),
+        )
+        for number in range(3 * AT_ONCE + 1)
+    ]  # fmt: skip
+    await house.app.store.write("calls", lambda connection: save_units(connection, units))
+    turns: list[int] = []
+    looking = task.LoopingCall(lambda: turns.append(told[0]))
+    told, cdr = [0], house.app.call_log.cdr
+
+    def counted(record):
+        told[0] += 1
+        return cdr(record)
+
+    house.app.call_log.cdr = counted
+    looking.start(0)
+    body = (await house.request("GET", f"{REDIRECT}/cdr/200", "200")).body
+    looking.stop()
+    assert len(etree.fromstring(body)) == len(units)
+    assert {AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE} <= set(turns)
 
 
 @pytest.mark.parametrize(
