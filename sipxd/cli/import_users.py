@@ -70,6 +70,7 @@ class _House:
 
     @contextmanager
     def _database(self) -> Iterator[sa.Connection]:
+        become_owner(self._config.state_dir)
         check(self._config.database_url)
         engine = create_engine(self._config.database_url)
         try:
@@ -92,6 +93,9 @@ class _House:
             try:
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(descriptor, "wb") as file:
+                    if os.geteuid() == 0:  # and the daemon is somebody else, as a rule
+                        owner = self._config.state_dir.stat()
+                        os.fchown(descriptor, owner.st_uid, owner.st_gid)
                     file.write(write_rows(rows))
                 return daemon.follow("user.import", arguments, tell)
             except OSError as error:
@@ -135,7 +139,6 @@ def import_(
     """
     rows = _read(file.read(), charset, skip_unknown)
     with SecretsFile.open(secrets_path) as told:
-        become_owner(config.state_dir)
         vault = Vault.open(config.key_path)
         house = _House(config)
         prepared = [Prepared.of(row) for row in rows]

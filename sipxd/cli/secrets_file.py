@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -45,7 +45,8 @@ class SecretsFile:
             finally:
                 if not (secrets.kept and secrets.count):
                     file.truncate(0)
-                    path.unlink(missing_ok=True)
+                    with suppress(OSError):  # of root, who has become somebody else since
+                        path.unlink()
 
     def write(self, made: Iterable[tuple[str, Generated]]) -> None:
         """Write down what was generated for users, by their names; on the disk when this returns.
