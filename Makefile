@@ -22,7 +22,7 @@ DESCRIPTION := setup.cfg pyproject.toml tools/setup
 demo: $(VENV)/.installed
 	$(BIN)/sipxd demo $(if $(ONCE),--once)
 
-test: $(VENV)/.installed-dev $(VENV)/.installed-debian
+test: $(VENV)/.installed-dev $(VENV)/.installed-debian $(VENV)/.installed-npm
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(TESTS)
 
 lint: $(VENV)/.installed-dev
@@ -47,7 +47,7 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs build/docs
 
 clean:
-	rm -rf $(VENV) build dist sipxd.egg-info
+	rm -rf $(VENV) build dist sipxd.egg-info tests/wire/soap/node_modules
 
 # Installing is slow, so it is done again only when the description of the package changes.
 $(VENV)/.installed: $(DESCRIPTION)
@@ -64,4 +64,9 @@ $(VENV)/.installed-docs: $(DESCRIPTION)
 
 $(VENV)/.installed-debian: debian-packages.txt tools/setup
 	tools/setup debian debian-packages.txt
+	touch $@
+
+# The npm of the virtual environment; its node runs what is installed.
+$(VENV)/.installed-npm: tests/wire/soap/package-lock.json $(VENV)/.installed-dev
+	tools/setup npm $(BIN)/npm tests/wire/soap
 	touch $@
