@@ -35,7 +35,7 @@ from sipxd.service.import_users import Findings, Imported, Prepared, broken_rule
 from sipxd.service.vault import Vault, generate_password, generate_pin, hash_pin
 from sipxd.store.engine import check, create_engine
 
-NICENESS = 10
+NICENESS = 5
 """Of the threads that hash."""
 
 _NO_ANSWER = (SipxdError.kind, "internal")

@@ -228,11 +228,11 @@ class Daemon:
         """Where its phones register."""
         return f"127.0.0.1:{self.sip_port}"
 
-    def command(self, *arguments: str) -> str:
-        """Run a ``sipxd`` command; returns what it printed."""
+    def command(self, *arguments: str, within: float = 60) -> str:
+        """Run a ``sipxd`` command, for so many seconds at most; returns what it printed."""
         done = subprocess.run(
             [str(SIPXD), *arguments, "--config", str(self.config)],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=within, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"sipxd {arguments}: {done.stdout}{done.stderr}"
         return done.stdout
