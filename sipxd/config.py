@@ -85,6 +85,7 @@ class Web:
     callcontroller_listen: tuple[str, ...] = attrs.field(default=(), validator=each(parse_listen))
     plugins: tuple[str, ...] = attrs.field(default=(), validator=each(plugin))
     cors_origins: tuple[str, ...] = attrs.field(default=(), validator=each(origin))
+    soap_test_service: bool = False
 
     @property
     def addresses(self) -> tuple[ListenAddress, ...]:

@@ -25,22 +25,31 @@ The reactor waits while a document is read: so many take 20 ms, and so do the mo
 that are neither, the attributes.
 """
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_YES = ("true", "1")
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML document may contain, not even escaped."""
 
 
 @attrs.frozen
 class Element:
-    """An element; names are without namespace, of its attributes nothing is kept."""
+    """An element; of its attributes only those are kept that say yes."""
 
     name: str
+    """Without its namespace."""
     children: list[Element] = attrs.field(factory=list)
     pieces: list[str] = attrs.field(factory=list)
+    namespace: str = ""
+    marks: tuple[str, ...] = ()
+    """The names, without namespace, of attributes that are ``true`` or ``1``."""
 
     @property
     def text(self) -> str:
         """All characters directly in it."""
         return "".join(self.pieces)
+
+    def marked(self, attribute: str) -> bool:
+        """Whether this attribute says yes, as ``xsi:nil="true"`` does."""
+        return attribute in self.marks
 
 
 class _Builder:
@@ -54,7 +63,9 @@ class _Builder:
         self._count()
         if len(self._open) > MAX_DEPTH:
             raise BadInput(f"The document nests deeper than {MAX_DEPTH} elements.")
-        element = Element(tag.rpartition("}")[2])
+        namespace, _, name = tag.removeprefix("{").rpartition("}")
+        marks = tuple(each.rpartition("}")[2] for each, yes in attributes.items() if yes in _YES)
+        element = Element(name, namespace=namespace, marks=marks)
         self._open[-1].children.append(element)
         self._open.append(element)
 
@@ -137,10 +148,10 @@ def _fill(element: Any, value: Any) -> None:
             element.text = "true" if value else "false"
             return
         case _:
-            element.text = _FORBIDDEN.sub("\ufffd", str(value))
+            element.text = FORBIDDEN.sub("\ufffd", str(value))
             return
     for name, each in children:
         if name.startswith("@"):
-            element.set(name[1:], _FORBIDDEN.sub("\ufffd", str(each)))
+            element.set(name[1:], FORBIDDEN.sub("\ufffd", str(each)))
         elif each is not None:
             _fill(etree.SubElement(element, name), each)

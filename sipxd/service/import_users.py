@@ -18,19 +18,22 @@ import msgspec
 import sqlalchemy as sa
 from twisted.internet.defer import DeferredLock
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
-from sipxd.directory.permission import PermissionRules
 from sipxd.directory.user import User
 from sipxd.directory.users_csv import Problem, UserRow
-from sipxd.errors import BadInput, Conflict, Forbidden
+from sipxd.errors import BadInput, Conflict, Forbidden, Overloaded, StoreFailed
 from sipxd.service.account_requests import SAME, NewUser, UserChange
 from sipxd.service.accounts import Accounts, changed
 from sipxd.store import imports, names, users
+from sipxd.store.imports import Changes
 from sipxd.store.store import Store
 from sipxd.store.users import StoredUser
 
-AT_ONCE = 50
-"""Users that are taken up into memory before others have their turn."""
+TRIES = 60
+"""Seconds for which a database that fails is waited for, when users are stored already."""
+
+_log = Logger()
 
 _FILE = re.compile(r"import-[0-9a-f]{16}\.jsonl")
 """The files in the state directory by which the command hands users over to the daemon."""
@@ -155,10 +158,10 @@ def store(
     for start in range(0, len(new), imports.PART):
         imports.add(connection, new[start : start + imports.PART])
         tell(start)
-    after = _update(connection, rows, found.existing)
-    imports.finish(connection, _groups(rows))
+    changes = _changes(connection, rows, found.existing)
+    imports.finish(connection, changes, _groups(rows))
     tell(len(rows))
-    return Imported(len(new), len(after))
+    return Imported(len(new), len(changes.ids))
 
 
 def _wanted(row: Prepared) -> list[tuple[str, str]]:
@@ -177,21 +180,18 @@ def _new(row: Prepared) -> StoredUser:
     return StoredUser(user, row.pin_hash or "", row.sip_password or b"", row.ha1)
 
 
-def _update(
+def _changes(
     connection: sa.Connection, rows: Iterable[Prepared], existing: frozenset[str]
-) -> list[StoredUser]:
-    """Change those who are there already; those whom that makes different. Raises Conflict."""
+) -> Changes:
+    """What becomes of those who are there already. Raises Conflict where they are gone since."""
     if not existing:
-        return []
-    wanted = [row for row in rows if row.name in existing]
-    now = check(connection, wanted, update=True)
-    if now.problems or now.existing != existing:
-        raise Conflict("users have been changed in the meantime, nothing was stored; try again")
+        return Changes.of([])
     stored = {each.user.name: each for each in users.every(connection)}
-    pairs = [(stored[row.name], _merged(stored[row.name], row)) for row in wanted]
-    different = [(old, new) for old, new in pairs if old != new]
-    imports.update(connection, different)
-    return [new for _, new in different]
+    if not existing <= stored.keys():
+        raise Conflict("users have been deleted in the meantime, nothing was stored; try again")
+    return Changes.of(
+        (stored[row.name], _merged(stored[row.name], row)) for row in rows if row.name in existing
+    )
 
 
 def _merged(old: StoredUser, row: Prepared) -> StoredUser:
@@ -268,26 +268,36 @@ class Importer:
         self, rows: Sequence[Prepared], existing: frozenset[str], tell: Tell
     ) -> Imported:
         fresh = [row for row in rows if row.name not in existing]
-        placed: list[StoredUser] = []
+        ids: list[int] = []
         for start in range(0, len(fresh), imports.PART):
             part = fresh[start : start + imports.PART]
-            placed += await self._store.write("import.part", lambda c: _add(c, part))  # noqa: B023
-            tell(len(placed))
+            ids += await self._store.write("import.part", lambda c: _add(c, part))  # noqa: B023
+            tell(len(ids))
+        changes = await self._store.read("import.merge", lambda c: _changes(c, rows, existing))
+        groups = _groups(rows)
+        await self._store.write("import.finish", lambda c: imports.finish(c, changes, groups))
+        await self._take_up([*ids, *changes.ids])
+        return Imported(len(ids), len(changes.ids))
 
-        def finish(connection: sa.Connection) -> tuple[list[StoredUser], PermissionRules]:
-            after = _update(connection, rows, existing)
-            return after, imports.finish(connection, _groups(rows))
+    async def _take_up(self, ids: Sequence[int]) -> None:
+        """Take the users up into memory, as they are stored.
 
-        after, rules = await self._store.write("import.finish", finish)
-        await self._take_up([*placed, *after], rules)
-        return Imported(len(placed), len(after))
+        The writer gives them: whatever somebody else stores is taken up before or after.
+        """
+        for start in range(0, len(ids), imports.PART):
+            part = ids[start : start + imports.PART]
+            for stored in await self._stored(part):
+                self._accounts.adopt(stored)
 
-    async def _take_up(self, stored: Sequence[StoredUser], rules: PermissionRules) -> None:
-        for number, each in enumerate(stored, 1):
-            self._accounts.adopt(attrs.evolve(each, user=each.user.ruled_by(rules)))
-            if number % AT_ONCE == 0:
-                await deferLater(self._reactor, 0)
+    async def _stored(self, ids: Sequence[int]) -> list[StoredUser]:
+        for _ in range(TRIES):
+            try:
+                return await self._store.write("import.take_up", lambda c: users.some(c, ids))
+            except (Overloaded, StoreFailed) as error:
+                _log.warn("imported users wait for the database: {detail}", detail=error.detail)
+            await deferLater(self._reactor, 1)
+        raise RuntimeError("users are stored and cannot be read; restart sipxd to have them")
 
 
-def _add(connection: sa.Connection, part: Sequence[Prepared]) -> list[StoredUser]:
+def _add(connection: sa.Connection, part: Sequence[Prepared]) -> list[int]:
     return imports.add(connection, [_new(row) for row in part])

@@ -8,18 +8,37 @@ nobody finds them.  One short transaction ends the import, and they are there, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import attrs
 import sqlalchemy as sa
 
-from sipxd.directory.permission import PermissionRules
-from sipxd.store import permissions, user_groups
+from sipxd.errors import Conflict
+from sipxd.store import user_groups
 from sipxd.store.names import refuse_taken
 from sipxd.store.schema import arriving_users, memberships, names, users
 from sipxd.store.users import StoredUser, columns_of
 
 PART = 50
 """Users in one transaction, which takes about 5 ms."""
+
+
+AT_ONCE = 1000
+"""Names that are asked for in one query."""
+
+_COMPARED = (
+    "first_name",
+    "last_name",
+    "email",
+    "permissions",
+    "denied",
+    "enabled",
+    "pin_hash",
+    "sip_password",
+    "flow",
+)
+"""Columns in which a change by somebody else shows. None of them is ever null."""
+_REPLACED = (*_COMPARED, "ha1")
 
 
 def owners(connection: sa.Connection) -> dict[str, str]:
@@ -31,8 +50,8 @@ def owners(connection: sa.Connection) -> dict[str, str]:
     return {row.name: name_of[row.user_id] for row in rows}
 
 
-def add(connection: sa.Connection, new: Sequence[StoredUser]) -> list[StoredUser]:
-    """Store new users, arriving, and give them back with their ids.
+def add(connection: sa.Connection, new: Sequence[StoredUser]) -> list[int]:
+    """Store new users, arriving, and give their ids.
 
     Raises Conflict where a name belongs to somebody by now.
     """
@@ -49,17 +68,17 @@ def add(connection: sa.Connection, new: Sequence[StoredUser]) -> list[StoredUser
     connection.execute(sa.insert(arriving_users), [{"user_id": each.user.id} for each in placed])
     _add_names(connection, placed)
     _add_memberships(connection, placed)
-    return placed
+    return [each.user.id for each in placed]
 
 
-def finish(connection: sa.Connection, groups: Iterable[str]) -> PermissionRules:
+def finish(connection: sa.Connection, changes: Changes, groups: Iterable[str]) -> None:
     """Whoever is arriving has arrived; the groups named are made where they are not there.
 
-    Gives what decides about the permissions of all.
+    Raises Conflict as ``update``.
     """
+    update(connection, changes)
     connection.execute(sa.delete(arriving_users))
     user_groups.add_missing(connection, groups)
-    return permissions.rules(connection)
 
 
 def give_up(connection: sa.Connection) -> bool:
@@ -70,26 +89,60 @@ def give_up(connection: sa.Connection) -> bool:
     return bool(ids)
 
 
-def update(connection: sa.Connection, pairs: Sequence[tuple[StoredUser, StoredUser]]) -> None:
-    """Replace each of the users, as they were, by what has become of him.
+@attrs.frozen
+class Changes:
+    """What becomes of users who are there, worked out before, so that storing it is quick."""
 
-    That nobody else has the names was found out before, in the same transaction.
-    """
-    if not pairs:
+    rows: list[dict[str, Any]]
+    renamed: list[StoredUser]
+    moved: list[StoredUser]
+    new_names: list[tuple[str, str]]
+    ids: list[int]
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[StoredUser, StoredUser]]) -> Changes:
+        """Each of the users as he was, and as he shall be."""
+        changed = [(old, new) for old, new in pairs if old != new]
+        rows = []
+        for old, new in changed:
+            was, shall = columns_of(old), columns_of(new)
+            row = {f"old_{name}": was[name] for name in _COMPARED}
+            row |= {f"new_{name}": shall[name] for name in _REPLACED}
+            rows.append({**row, "own_id": new.user.id})
+        return cls(
+            rows,
+            [new for old, new in changed if old.user.aliases != new.user.aliases],
+            [new for old, new in changed if old.user.groups != new.user.groups],
+            [
+                (name, "aliases")
+                for old, new in changed
+                for name in new.user.aliases
+                if name not in old.user.aliases
+            ],
+            [new.user.id for _, new in changed],
+        )
+
+
+def update(connection: sa.Connection, changes: Changes) -> None:
+    """Store the changes. Raises Conflict where somebody else has changed one of these users since,
+    or has one of their names by now."""
+    if not changes.rows:
         return
-    rows = [{"own_id": new.user.id, **columns_of(new)} for _, new in pairs]
-    own: sa.ColumnElement[bool] = users.c.id == sa.bindparam("own_id")
-    # The other columns go by the keys of the rows.
-    connection.execute(sa.update(users).where(own), rows)
-    renamed = [new for old, new in pairs if old.user.aliases != new.user.aliases]
-    moved = [new for old, new in pairs if old.user.groups != new.user.groups]
-    for table, changed in ((names, renamed), (memberships, moved)):
+    same = [users.c[name] == sa.bindparam(f"old_{name}") for name in _COMPARED]
+    replaced: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _REPLACED}
+    statement = sa.update(users).where(users.c.id == sa.bindparam("own_id"), *same)
+    done = connection.execute(statement.values(replaced), changes.rows)
+    if done.rowcount != len(changes.rows):
+        raise Conflict("users have been changed in the meantime, nothing was stored; try again")
+    for table, changed in ((names, changes.renamed), (memberships, changes.moved)):
         if changed:
             own = table.c.user_id == sa.bindparam("own_id")
             own_ids = [{"own_id": each.user.id} for each in changed]
             connection.execute(sa.delete(table).where(own), own_ids)
-    _add_names(connection, renamed)
-    _add_memberships(connection, moved)
+    for start in range(0, len(changes.new_names), AT_ONCE):
+        refuse_taken(connection, changes.new_names[start : start + AT_ONCE])
+    _add_names(connection, changes.renamed)
+    _add_memberships(connection, changes.moved)
 
 
 def _add_names(connection: sa.Connection, placed: Iterable[StoredUser]) -> None:

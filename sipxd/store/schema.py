@@ -224,6 +224,27 @@ park_orbits = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# Telephones that are looked after elsewhere; what kinds of them refuse is in phones.
+telephones = sa.Table(
+    "telephones",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("serial", sa.Text, nullable=False, unique=True),
+    sa.Column("data", sa.Text, nullable=False),  # JSON of the rest of the Telephone
+    sqlite_autoincrement=True,
+)
+
+telephone_lines = sa.Table(
+    "telephone_lines",
+    metadata,
+    sa.Column("telephone_id", sa.ForeignKey("telephones.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE")),  # null: external
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("uri", sa.Text, nullable=False),
+    sa.Index(None, "user_id"),
+)
+
 # What an administrator has set for the whole house, by its name.
 house = sa.Table(
     "house",

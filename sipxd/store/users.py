@@ -6,6 +6,7 @@ vault.  Clear text never reaches this module.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -81,8 +82,13 @@ def every(connection: sa.Connection) -> list[StoredUser]:
 def by_name(connection: sa.Connection, name: str) -> StoredUser | None:
     """The user with this name or alias, compared exactly, or None."""
     user_id = connection.scalar(sa.select(names.c.user_id).where(names.c.name == name))
-    found = _load(connection, user_id) if user_id is not None else []
+    found = some(connection, [user_id]) if user_id is not None else []
     return found[0] if found else None
+
+
+def some(connection: sa.Connection, ids: Sequence[int]) -> list[StoredUser]:
+    """Those of the users with these ids who are there, ordered by id."""
+    return _load(connection, ids)
 
 
 def columns_of(stored: StoredUser) -> dict[str, Any]:
@@ -127,17 +133,17 @@ def _write_names(connection: sa.Connection, user: User) -> None:
         )
 
 
-def _load(connection: sa.Connection, user_id: int | None) -> list[StoredUser]:
+def _load(connection: sa.Connection, ids: Sequence[int] | None) -> list[StoredUser]:
     arriving = sa.select(arriving_users.c.user_id)
     select_users = sa.select(users).where(users.c.id.not_in(arriving)).order_by(users.c.id)
     select_names = sa.select(names.c.user_id, names.c.name).order_by(names.c.position)
     select_groups = sa.select(memberships.c.user_id, memberships.c.group_name).order_by(
         memberships.c.position
     )
-    if user_id is not None:
-        select_users = select_users.where(users.c.id == user_id)
-        select_names = select_names.where(names.c.user_id == user_id)
-        select_groups = select_groups.where(memberships.c.user_id == user_id)
+    if ids is not None:
+        select_users = select_users.where(users.c.id.in_(ids))
+        select_names = select_names.where(names.c.user_id.in_(ids))
+        select_groups = select_groups.where(memberships.c.user_id.in_(ids))
     names_of: dict[int, list[str]] = {}
     for row in connection.execute(select_names):
         names_of.setdefault(row.user_id, []).append(row.name)

@@ -116,9 +116,7 @@ def render(request: Request, failure: Failure) -> bytes:
         body = problem(status, "There is no such resource.")
     else:
         status = 500
-        number = secrets.token_hex(8)
-        if not isinstance(error, (CancelledError, asyncio.CancelledError)):
-            log.failure("request failed, told to the client as {number}", failure, number=number)
+        number = log_defect(failure)
         detail = "An internal error; the log of the daemon has it under the id given here."
         # What clients of sipXcom look for (contract 1.8.3).
         sipxcom = {"error": detail} if request.path.startswith(b"/sipxconfig/") else {}
@@ -127,6 +125,14 @@ def render(request: Request, failure: Failure) -> bytes:
     if isinstance(error, PhrasedBadInput):
         request.setResponseCode(status, error.phrase)
     return body
+
+
+def log_defect(failure: Failure) -> str:
+    """Log what nobody expected, and give the random id that the client is told instead."""
+    number = secrets.token_hex(8)
+    if not failure.check(CancelledError, asyncio.CancelledError):
+        log.failure("request failed, told to the client as {number}", failure, number=number)
+    return number
 
 
 def answer(request: Request, status: int, body: bytes, content_type: bytes) -> bytes:

@@ -36,6 +36,7 @@ from sipxd.web.rest.speed_dial import add_speed_dial_routes
 from sipxd.web.rest.user_groups import add_user_group_routes
 from sipxd.web.rest.users import add_user_routes
 from sipxd.web.services import Services
+from sipxd.web.soap.services import add_soap_services
 from sipxd.web.v1.calls import add_calls_routes
 from sipxd.web.v1.conferences import add_conferences_routes as add_v1_conferences_routes
 from sipxd.web.v1.forwarding import add_forwarding_routes
@@ -97,5 +98,6 @@ def add_routes(app: Klein, authenticator: Authenticator, services: Services) -> 
     values = services.setting_values
     add_user_settings_routes(app, authenticator, accounts, values)
     add_group_settings_routes(app, authenticator, groups, values)
+    add_soap_services(app, authenticator, services)
     add_api_absent_routes(app, authenticator)
     add_absent_routes(app, authenticator)

@@ -26,6 +26,7 @@ from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
 from sipxd.service.setting_values import SettingValues
 from sipxd.service.settings import Settings
+from sipxd.service.telephones import Telephones
 from sipxd.service.user_groups import UserGroups
 from sipxd.sip.registrar import Binding
 from sipxd.store.calls import Wanted
@@ -356,5 +357,6 @@ class Services:
     permissions: Permissions
     setting_values: SettingValues
     attendants: Attendants
+    telephones: Telephones
     ready: Callable[[], bool]
     """Whether calls are taken now."""

@@ -43,6 +43,7 @@ from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
 from sipxd.service.setting_values import SettingValues
 from sipxd.service.settings import Settings
+from sipxd.service.telephones import Telephones
 from sipxd.service.user_groups import UserGroups
 from sipxd.service.vault import Vault
 from sipxd.store.engine import create_engine, migrate
@@ -312,6 +313,7 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
             office.accounts, office.forwardings, settings, permissions, groups
         ),
         attendants=Attendants(office.store),
+        telephones=Telephones(office.store),
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)

@@ -13,7 +13,7 @@ from sipxd.directory.branch import Address
 from sipxd.directory.file_text import decode_file
 from sipxd.directory.phonebook import Entry
 from sipxd.directory.phonebook_rules import InvalidEmail, NameMissing, check
-from sipxd.directory.profile import ADDRESSES, NOWHERE, Contact
+from sipxd.directory.profile import ADDRESSES, NOTHING, NOWHERE, Contact
 from sipxd.service.phonebooks import Parse
 from sipxd.web.document import Node
 from sipxd.web.negotiate import JSON, XML, choose, media_type, read_file, write_document
@@ -74,7 +74,8 @@ def entry_document(entry: Entry, *, with_id: bool = True) -> dict[str, Any]:
         "first-name": entry.first_name,
         "last-name": entry.last_name,
         "number": entry.number,
-        CONTACT: contact_document(entry.contact),
+        # Long lists are mostly of entries about which nothing else is known.
+        CONTACT: {} if entry.contact is NOTHING else contact_document(entry.contact),
     }
 
 

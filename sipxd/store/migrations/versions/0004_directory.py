@@ -97,6 +97,32 @@ def _make_administration() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "telephones",
+        sa.Column("id", sa.Integer),
+        sa.Column("serial", sa.Text, nullable=False),
+        sa.Column("data", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_telephones"),
+        sa.UniqueConstraint("serial", name="uq_telephones_serial"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "telephone_lines",
+        sa.Column("telephone_id", sa.Integer),
+        sa.Column("position", sa.Integer, autoincrement=False),
+        sa.Column("user_id", sa.Integer),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("uri", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("telephone_id", "position", name="pk_telephone_lines"),
+        sa.ForeignKeyConstraint(
+            ["telephone_id"],
+            ["telephones.id"],
+            name="fk_telephone_lines_telephone_id",
+            ondelete="CASCADE",
+        ),
+        _to_users("telephone_lines"),
+    )
+    op.create_index("ix_telephone_lines_user_id", "telephone_lines", ["user_id"])
+    op.create_table(
         "house",
         sa.Column("name", sa.Text),
         sa.Column("value", sa.Text, nullable=False),

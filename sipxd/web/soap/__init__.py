@@ -1,0 +1,1 @@
+"""``/sipxconfig/services``: the SOAP services of sipXcom (contract 11)."""

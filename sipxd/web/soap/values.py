@@ -1,0 +1,119 @@
+"""Values in XML, driven by the schema: read with tolerance, held against it, written strictly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lxml import etree
+
+from sipxd.errors import BadInput
+from sipxd.web.soap.schema import NAMESPACE, Description, Member
+from sipxd.xml import FORBIDDEN, Element
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_NIL = f"{{{XSI}}}nil"
+_BRACES = re.compile(r"\{[^}]*\}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,10}", re.ASCII)
+
+Values = Mapping[str, Any]
+
+
+def read(description: Description, name: str, element: Element) -> dict[str, Any]:
+    """The members of a global element, in whatever order and namespace they came.
+
+    Of a member that may be there many times it is a list; one that is not there, or nil, is None.
+    Raises BadInput with the path of what the schema does not know.
+    """
+    target = etree.Element(f"{{{NAMESPACE}}}{name}", nsmap={"c": NAMESPACE, "xsi": XSI})
+    values = _read(description, name, element, target, name)
+    if not description.requests.validate(target):
+        raise BadInput(_reason(description.requests.error_log[-1]))
+    return values
+
+
+def _read(
+    description: Description, kind: str, element: Element, target: Any, path: str
+) -> dict[str, Any]:
+    members = {member.name: member for member in description.types[kind]}
+    if text := element.text.strip():
+        raise BadInput(f"{path} must hold elements, not {text[:40]!a}")
+    came: dict[str, list[Element]] = {}
+    for child in element.children:
+        if child.namespace not in ("", NAMESPACE):
+            raise BadInput(f"{path}/{child.name} is in the namespace {child.namespace[:80]!a}")
+        if child.name not in members:
+            known = ", ".join(members)
+            raise BadInput(f"{path} has no element {child.name[:40]!a}; it has {known}")
+        came.setdefault(child.name, []).append(child)
+    values: dict[str, Any] = {}
+    for name, member in members.items():
+        found = came.get(name, [])
+        if len(found) > 1 and not member.many:
+            raise BadInput(f"{path}/{name} is there {len(found)} times")
+        if not found and member.needed:
+            raise BadInput(f"{path}/{name} is missing")
+        each = [_one(description, member, child, target, f"{path}/{name}") for child in found]
+        values[name] = each if member.many else (each[0] if each else None)
+    return values
+
+
+def _one(description: Description, member: Member, child: Element, target: Any, path: str) -> Any:
+    """The value of one element, which is put into ``target`` as the schema wants it."""
+    if child.marked("nil"):
+        if member.nillable:
+            etree.SubElement(target, member.name).set(_NIL, "true")
+        return None
+    written = etree.SubElement(target, member.name)
+    if member.type in description.types:
+        return _read(description, member.type, child, written, path)
+    if child.children:
+        raise BadInput(f"{path} must be text without elements in it")
+    text = child.text if member.type == "string" else child.text.strip()
+    written.text = text
+    match member.type:
+        case "boolean":
+            value = {"true": True, "1": True, "false": False, "0": False}.get(text)
+            if value is None:
+                raise BadInput(f"{path} must be true or false, not {text[:40]!a}")
+            return value
+        case "int":
+            if not _INTEGER.fullmatch(text):
+                raise BadInput(f"{path} must be a whole number, not {text[:40]!a}")
+            return int(text)
+    return text
+
+
+def _reason(error: Any) -> str:
+    """What the schema says, without its namespaces."""
+    text = _BRACES.sub("", error.message)
+    return ascii(text)[1:-1][:300]
+
+
+def write(description: Description, kind: str, element: Any, values: Values) -> Iterator[None]:
+    """Put ``values`` of this kind into ``element``, in the order of the schema.
+
+    A value that is None is nil where it may be, else it is not there.  Yields after each item of a
+    list, so that somebody else may have his turn.
+    """
+    for member in description.types[kind]:
+        value = values.get(member.name)
+        if member.many:
+            for each in value or ():
+                yield from _put(description, member, element, each)
+                yield
+        elif value is not None:
+            yield from _put(description, member, element, value)
+        elif member.nillable:
+            etree.SubElement(element, member.name).set(_NIL, "true")
+
+
+def _put(description: Description, member: Member, element: Any, value: Any) -> Iterator[None]:
+    child = etree.SubElement(element, member.name)
+    if member.type in description.types:
+        yield from write(description, member.type, child, value)
+    elif isinstance(value, bool):
+        child.text = "true" if value else "false"
+    else:
+        child.text = FORBIDDEN.sub("\ufffd", str(value))
