@@ -102,8 +102,14 @@ def _operations(port: Any, messages: Mapping[str, str | None]) -> dict[str, Oper
         name = each.get("name")
         came, goes = (each.find(f"{WSDL}{way}").get("message") for way in ("input", "output"))
         operation = Operation(name, messages[_local(came)], messages[_local(goes)])
-        # Clients send an element of the operation's name where there shall be none (11.1).
-        for element in {name, name[0].upper() + name[1:], operation.input or name}:
+        # Clients send an element of the operation's name where there shall be none (11.1), and
+        # Node one of the message's.
+        for element in {
+            name,
+            name[0].upper() + name[1:],
+            f"{name}Request",
+            operation.input or name,
+        }:
             found[element] = operation
     return found
 
