@@ -55,6 +55,14 @@ def daemon(make_daemon: Callable[..., Daemon]) -> Daemon:
     return daemon
 
 
+@pytest.fixture(scope="session")
+def soap_daemon(make_daemon: Callable[..., Daemon]) -> Daemon:
+    """The daemon that the SOAP clients share, TestService included."""
+    daemon = make_daemon(web__soap_test_service=True)
+    daemon.start()
+    return daemon
+
+
 _names = itertools.count(3001)
 
 
