@@ -44,7 +44,9 @@ async def told(house: Any, service: str, body: str | bytes) -> str:
 def inside(answer: Answer) -> str:
     """What is in the Body."""
     text = _LAYOUT.sub("><", answer.body.decode())
-    found = re.fullmatch(r".*<soapenv:Body(?:/>|>(.*)</soapenv:Body>)</soapenv:Envelope>", text, re.S)
+    found = re.fullmatch(
+        r".*<soapenv:Body(?:/>|>(.*)</soapenv:Body>)</soapenv:Envelope>", text, re.S
+    )
     assert found, text
     return found[1] or ""
 
