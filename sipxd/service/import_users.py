@@ -185,13 +185,14 @@ def _changes(
 ) -> Changes:
     """What becomes of those who are there already. Raises Conflict where they are gone since."""
     if not existing:
-        return Changes.of([])
+        return Changes.of(connection, [])
     stored = {each.user.name: each for each in users.every(connection)}
     if not existing <= stored.keys():
         raise Conflict("users have been deleted in the meantime, nothing was stored; try again")
-    return Changes.of(
+    pairs = (
         (stored[row.name], _merged(stored[row.name], row)) for row in rows if row.name in existing
     )
+    return Changes.of(connection, pairs)
 
 
 def _merged(old: StoredUser, row: Prepared) -> StoredUser:

@@ -91,25 +91,33 @@ def give_up(connection: sa.Connection) -> bool:
 
 @attrs.frozen
 class Changes:
-    """What becomes of users who are there, worked out before, so that storing it is quick."""
+    """What becomes of users who are there, worked out before, so that storing it is quick.
 
-    rows: list[dict[str, Any]]
+    Preparing the parameters takes three times as long as the database needs for its work.
+    """
+
+    statement: str
+    parameters: list[Any]
     renamed: list[StoredUser]
     moved: list[StoredUser]
     new_names: list[tuple[str, str]]
     ids: list[int]
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[StoredUser, StoredUser]]) -> Changes:
+    def of(
+        cls, connection: sa.Connection, pairs: Iterable[tuple[StoredUser, StoredUser]]
+    ) -> Changes:
         """Each of the users as he was, and as he shall be."""
         changed = [(old, new) for old, new in pairs if old != new]
-        rows = []
-        for old, new in changed:
-            was, shall = columns_of(old), columns_of(new)
-            row = {f"old_{name}": was[name] for name in _COMPARED}
-            row |= {f"new_{name}": shall[name] for name in _REPLACED}
-            rows.append({**row, "own_id": new.user.id})
+        same = [users.c[name] == sa.bindparam(f"old_{name}") for name in _COMPARED]
+        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _REPLACED}
+        own = users.c.id == sa.bindparam("own_id")
+        compiled = sa.update(users).where(own, *same).values(values).compile(connection)
+        rows: list[Any] = [_parameters(old, new) for old, new in changed]
+        if (order := compiled.positiontup) is not None:
+            rows = [tuple(row[name] for name in order) for row in rows]
         return cls(
+            str(compiled),
             rows,
             [new for old, new in changed if old.user.aliases != new.user.aliases],
             [new for old, new in changed if old.user.groups != new.user.groups],
@@ -123,16 +131,20 @@ class Changes:
         )
 
 
+def _parameters(old: StoredUser, new: StoredUser) -> dict[str, Any]:
+    was, shall = columns_of(old), columns_of(new)
+    row = {f"old_{name}": was[name] for name in _COMPARED}
+    row |= {f"new_{name}": shall[name] for name in _REPLACED}
+    return {**row, "own_id": new.user.id}
+
+
 def update(connection: sa.Connection, changes: Changes) -> None:
     """Store the changes. Raises Conflict where somebody else has changed one of these users since,
     or has one of their names by now."""
-    if not changes.rows:
+    if not changes.ids:
         return
-    same = [users.c[name] == sa.bindparam(f"old_{name}") for name in _COMPARED]
-    replaced: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _REPLACED}
-    statement = sa.update(users).where(users.c.id == sa.bindparam("own_id"), *same)
-    done = connection.execute(statement.values(replaced), changes.rows)
-    if done.rowcount != len(changes.rows):
+    done = connection.exec_driver_sql(changes.statement, changes.parameters)
+    if done.rowcount != len(changes.ids):
         raise Conflict("users have been changed in the meantime, nothing was stored; try again")
     for table, changed in ((names, changes.renamed), (memberships, changes.moved)):
         if changed:

@@ -20,7 +20,7 @@ from sipxd.store.schema import arriving_users, memberships, names, user_groups
 from sipxd.store.schema import users as users_table
 from sipxd.store.users import StoredUser
 
-NOTHING = Changes.of([])
+NOTHING = Changes("", [], [], [], [], [])
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_users_are_replaced_with_their_names_and_groups(
         replaced(bob, "other", email="bob@x.test", denied=frozenset({"Mobile"})),
         last,
     ]
-    changes = Changes.of(zip(three, changed, strict=True))
+    changes = Changes.of(connection, zip(three, changed, strict=True))
     assert changes.ids == [ann.user.id, bob.user.id]
     imports.finish(connection, changes, ["c"])
     rules = permissions.rules(connection)
@@ -143,7 +143,7 @@ def test_who_was_changed_by_somebody_else_is_not_replaced(
         users.update(connection, replaced(bob, other, email="bob@x.test"))
     before = users.by_name(connection, "201")
     with pytest.raises(Conflict, match="in the meantime"), connection.begin_nested():
-        imports.finish(connection, Changes.of(pairs), [])
+        imports.finish(connection, Changes.of(connection, pairs), [])
     assert users.by_name(connection, "200") == ann
     assert users.by_name(connection, "201") == before
 
@@ -151,7 +151,7 @@ def test_who_was_changed_by_somebody_else_is_not_replaced(
 def test_a_name_that_somebody_has_by_now_is_refused(
     connection: sa.Connection, three: list[StoredUser]
 ) -> None:
-    changes = Changes.of([(three[0], replaced(three[0], aliases=("ann", "500")))])
+    changes = Changes.of(connection, [(three[0], replaced(three[0], aliases=("ann", "500")))])
     call_groups.add(connection, CallGroup(0, "sales", "500"))
     with pytest.raises(Conflict, match="500 is already"):
         imports.finish(connection, changes, [])
