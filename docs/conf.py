@@ -7,7 +7,7 @@ from sipxd import __version__
 
 sys.path.append(str(Path(__file__).parent / "_ext"))
 
-extensions = ["sipxcom_api"]
+extensions = ["sipxcom_api", "soap_api"]
 
 project = "sipxd"
 version = release = __version__
