@@ -23,6 +23,15 @@ CLASSES = [f"/usr/share/java/{name}.jar" for name in (*JARS, "javax.mail", "java
 QUICK = "-XX:TieredStopAtLevel=1"
 """Java programs that run for a second are compiled quickly, not well."""
 STORE_PASSWORD = "changeit"
+LEFT_OUT = {
+    "findUser": ("search",),
+    "findPermission": ("search",),
+    "findPhone": ("search",),
+    "manageUser": ("search", "edit"),
+    "managePermission": ("search", "edit"),
+    "managePhone": ("search", "edit"),
+}
+"""What may be missing in a request, though it must be there by the WSDL."""
 
 
 def services(daemon: Daemon) -> str:
@@ -48,7 +57,12 @@ class Port:
         What must stand in the request by the WSDL and is not given, is left out.
         """
         self._unused.discard(operation)
-        return self._proxy[operation](**members)
+        absent = dict.fromkeys(LEFT_OUT.get(operation, ()), zeep.xsd.SkipValue)
+        return self._proxy[operation](**{**absent, **members})
+
+    def all(self, operation: str, **members: Any) -> list[Any]:
+        """Run an operation that finds several; where there are none, zeep says None."""
+        return self(operation, **members) or []
 
     def unused(self) -> set[str]:
         """The operations that were not run so far."""
