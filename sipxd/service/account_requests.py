@@ -181,6 +181,9 @@ class UserChange:
     voicemail: bool | None = None
     branch: int | None = None
     """The id of a branch; 0: none."""
+    joins: tuple[str, ...] = ()
+    """Groups that he comes into, whichever he is in; as ``leaves``, in the place of ``groups``."""
+    leaves: tuple[str, ...] = ()
     values: Mapping[str, bool | None] | None = None
     """Permissions of which shall hold what is said here, None: what holds for his groups."""
     pin: str | None = attrs.field(default=None, repr=False)

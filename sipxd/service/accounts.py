@@ -230,8 +230,11 @@ def changed(user: User, change: UserChange) -> User:
         field.name: value
         for field in attrs.fields(UserChange)
         if (value := getattr(change, field.name)) is not None
-        and field.name not in ("pin", "values")
+        and field.name not in ("pin", "values", "joins", "leaves")
     }
+    if change.joins or change.leaves:
+        stays = (group for group in user.groups if group not in change.leaves)
+        given["groups"] = tuple(dict.fromkeys((*stays, *change.joins)))
     # One set of rules for new and changed users.
     checked = NewUser(**({name: getattr(user, name) for name in SAME} | given))
     return attrs.evolve(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest_twisted
 from apikit import ADMIN, API, json_of, made, xml_of
+from twisted.internet import defer
 
 ensure = pytest_twisted.ensureDeferred
 
@@ -347,3 +348,16 @@ async def test_nobody_changes_the_group_that_makes_him_an_administrator(house) -
     assert await status(house, "DELETE", "userGroups/sales", user="201") == 403
     assert await status(house, "PUT", "userGroups/sales/down", user="201") == 403
     assert await status(house, "DELETE", "userGroups/sales") == 200
+
+
+@ensure
+async def test_who_joins_and_leaves_several_groups_at_once_is_where_he_was_sent(house) -> None:
+    await ben(house)
+    names = [f"team-{number}" for number in range(8)]
+    ways = [house.send("POST", f"{API}/users/402/groups/{name}", {}, ADMIN) for name in names]
+    ways.append(house.send("PUT", f"{API}/users/402", {"groups": [{"name": "crew"}]}, ADMIN))
+    assert {answer.status for answer in await defer.gatherResults(ways)} == {200}
+    assert set(house.user("402").groups) == {"field-team", "crew", *names}
+    ways = [house.send("DELETE", f"{API}/users/402/groups/{name}", {}, ADMIN) for name in names]
+    assert {answer.status for answer in await defer.gatherResults(ways)} == {200}
+    assert set(house.user("402").groups) == {"field-team", "crew"}

@@ -186,4 +186,70 @@ def documents(daemon: Daemon, new_user: Callable[[], str]) -> list[Document]:
 
     number = made("/sipxconfig/api/orbits", orbit("0"))
     found.append(of_admin(f"/sipxconfig/api/orbits/{number}", orbit))
+    found += [of_admin(*each) for each in _managed(daemon, new_user, serial)]
     return found
+
+
+def _managed(
+    daemon: Daemon, new_user: Callable[[], str], serial: int
+) -> list[tuple[str, Callable[[str], Any]]]:
+    """What administrators manage as sipXcom has it: paths, and how a document is made."""
+    client = daemon.client("superadmin")
+
+    def id_of(name: str) -> int:
+        told = client.ask("GET", f"/sipxconfig/api/users/{name}", Accept="application/json")
+        number: int = told.json()["id"]
+        return number
+
+    def made(path: str, body: Any) -> int:
+        answer = client.ask("PUT", f"/sipxconfig/rest/{path}", body)
+        found = re.search(rb"<id>([0-9]+)</id>", answer.body)
+        assert answer.status == 201 and found, answer
+        return int(found[1])
+
+    old, new = new_user(), new_user()
+    group = made("user-group", {"group": {"name": f"u{serial}"}})
+    branch = made("branch", {"branch": {"name": f"b{serial}"}})
+
+    def person(text: str) -> dict[str, Any]:
+        return {
+            "firstName": text,
+            "lastName": text,
+            "aliases": [f"a{serial}{text}"],
+            "userProfile": {
+                "emailAddress": f"{text}@b.org",
+                "jobTitle": text,
+                "custom1": text,
+                "homeAddress": {"city": text},
+            },
+        }
+
+    return [
+        (
+            f"/sipxconfig/rest/user/{id_of(old)}",
+            lambda text: {
+                "user": {
+                    "userName": old,
+                    "lastName": text,
+                    "firstName": text,
+                    "emailAddress": f"{text}@b.org",
+                    "aliases": {"alias": [{"alias": f"{serial}-{text}"}]},
+                }
+            },
+        ),
+        (
+            f"/sipxconfig/rest/user-group/{group}",
+            lambda text: {"group": {"name": f"{serial}-{text}", "description": text}},
+        ),
+        (
+            f"/sipxconfig/rest/branch/{branch}",
+            lambda text: {
+                "branch": {
+                    "name": f"{serial}-{text}",
+                    "description": text,
+                    "address": {"city": text, "street": text},
+                }
+            },
+        ),
+        (f"/sipxconfig/api/users/{new}", person),
+    ]

@@ -12,8 +12,8 @@ import pytest
 from daemon import Client, Daemon, until
 from documents import Document, documents
 
-WRITERS = 4
-VERSIONS = 4
+WRITERS = 3
+VERSIONS = 3
 """How often each of them writes."""
 
 
@@ -99,7 +99,7 @@ def test_what_was_acknowledged_is_there_after_a_kill(
     for thread in threads:
         thread.start()
     # Whatever moment it is: all of them are writing.
-    enough = random.randint(3, 9)
+    enough = random.randint(2, 5)
     until(lambda: all(each.acknowledged >= enough for each in hammering), "versions to be stored")
     running.kill()
     for thread in threads:

@@ -11,7 +11,6 @@ from klein import Klein
 from twisted.web.server import Request
 
 from sipxd.directory.profile import Person
-from sipxd.directory.user import User
 from sipxd.directory.user_group import UserGroup
 from sipxd.errors import BadInput, Forbidden, NotFound
 from sipxd.service.account_requests import NewUser, UserChange
@@ -108,7 +107,7 @@ def add_users_routes(app: Klein, authenticator: Authenticator, users: Users) -> 
         given = read_user(read_object(request, "User", MEMBERS))
         change = UserChange(
             **given.changes(),
-            groups=_joined(user, given.groups) if given.groups else None,
+            joins=given.groups,
             branch=await users.branch(given.branch_name),
         )
         await shield(profiles.administer(user, change, given.change_profile))
@@ -140,7 +139,7 @@ def add_users_routes(app: Klein, authenticator: Authenticator, users: Users) -> 
     async def join_group(request: Request, name: str, group: str) -> bytes:
         await administrator(authenticator, request)
         user = find_user(accounts, name)
-        await shield(accounts.change(user.name, UserChange(groups=_joined(user, (group,)))))
+        await shield(accounts.change(user.name, UserChange(joins=(group,))))
         return empty_answer(request, 200)
 
     @app.route(f"{PATH}/<name>/groups/<group>", methods=["DELETE"])
@@ -149,8 +148,7 @@ def add_users_routes(app: Klein, authenticator: Authenticator, users: Users) -> 
         user = find_user(accounts, name)
         if group not in user.groups:
             raise NotFound(f"{user.name} is in no user group {group[:80]!r}.")
-        left = tuple(each for each in user.groups if each != group)
-        await shield(accounts.change(user.name, UserChange(groups=left)))
+        await shield(accounts.change(user.name, UserChange(leaves=(group,))))
         return empty_answer(request, 200)
 
 
@@ -171,10 +169,6 @@ def add_my_user_routes(app: Klein, authenticator: Authenticator, users: Users) -
 
 def _group(group: UserGroup, form: bytes) -> dict[str, Any]:
     return group_document(group)
-
-
-def _joined(user: User, groups: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*user.groups, *groups)))
 
 
 def _with_email(people: Sequence[Person], part: str | None) -> Sequence[Person]:
