@@ -170,9 +170,10 @@ def _wanted(row: Prepared) -> list[tuple[str, str]]:
 
 def _new(row: Prepared) -> StoredUser:
     given = {
-        name: value
-        for name, value in attrs.asdict(row.change, recurse=False).items()
-        if value is not None and name != "name"
+        field.name: value
+        for field in attrs.fields(NewUser)
+        if field.name not in ("name", "pin", "sip_password")
+        and (value := getattr(row.change, field.name)) is not None
     }
     new = NewUser(name=row.name, **given)
     same = {name: getattr(new, name) for name in SAME}
