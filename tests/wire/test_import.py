@@ -71,8 +71,9 @@ def test_telephones_are_answered_while_users_come_and_those_can_be_called_at_onc
     new.finish()
 
 
-def test_half_an_import_is_nobody_after_a_crash_and_the_whole_can_be_done_again(
-    make_daemon: Callable[..., Daemon], tmp_path: Path
+@pytest.mark.parametrize("end", [Daemon.kill, Daemon.stop], ids=["crash", "stop"])
+def test_half_an_import_is_nobody_and_the_whole_can_be_done_again(
+    make_daemon: Callable[..., Daemon], tmp_path: Path, end: Callable[[Daemon], None]
 ) -> None:
     daemon = make_daemon()
     daemon.start()
@@ -82,7 +83,7 @@ def test_half_an_import_is_nobody_after_a_crash_and_the_whole_can_be_done_again(
         [str(SIPXD), *command, "--config", str(daemon.config)], stderr=subprocess.PIPE, text=True
     )
     until(lambda: arriving(daemon) > 500, "a part of them to be stored", 60, every=0.005)
-    daemon.kill()
+    end(daemon)
     assert process.wait(60) == 1
     assert "sipxd user list" in process.communicate()[1]
     # Without a daemon nobody is seen, and what is left of them is in nobody's way.
