@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
 from lxml import etree
-
-from sipxd.store.schema import user_groups
 
 API = "/sipxconfig/api"
 ADMIN = "superadmin"
@@ -39,13 +36,3 @@ async def made(house: Any, path: str, value: Any) -> int:
     assert answer.status == 200, answer
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     return int(answer.body)
-
-
-async def make_group(house: Any, name: str) -> int:
-    """The id of a new user group."""
-
-    def insert(connection: sa.Connection) -> int:
-        new = sa.insert(user_groups).values(name=name, weight=1, data="{}")
-        return connection.scalar(new.returning(user_groups.c.id))
-
-    return await house.app.store.write("group", insert)

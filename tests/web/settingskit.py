@@ -8,17 +8,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from sipxd.service.account_requests import UserChange
+from sipxd.store import user_groups as store
 from sipxd.store.schema import user_groups
 
 
 async def make_group(house: Any, name: str, *, weight: int = 1, **data: Any) -> int:
-    """The id of a new user group with these ``settings`` and ``permissions``."""
+    """The id of a user group, made where it is not there, with ``settings`` and ``permissions``."""
 
-    def insert(connection: sa.Connection) -> int | None:
-        row = {"name": name, "weight": weight, "data": json.dumps(data)}
-        return connection.scalar(sa.insert(user_groups).values(row).returning(user_groups.c.id))
+    def write(connection: sa.Connection) -> int | None:
+        store.add_missing(connection, [name])
+        row = {"weight": weight, "data": json.dumps(data)}
+        change = sa.update(user_groups).where(user_groups.c.name == name).values(row)
+        return connection.scalar(change.returning(user_groups.c.id))
 
-    group_id: int = await house.app.store.write("group", insert)
+    group_id: int = await house.app.store.write("group", write)
     for user in house.app.accounts.all():
         if name in user.groups:  # what he may do is found out when he is changed
             await house.app.accounts.change(user.name, UserChange(first_name="x"))

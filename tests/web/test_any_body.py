@@ -158,7 +158,8 @@ HEADERS = st.fixed_dictionaries(
     },
 )
 MEMBERS = {
-    "name": ["me", "201", "nobody"],
+    "name": ["me", "201", "nobody", "sales", "perm_1"],
+    "id_text": ["1", "3", "x"],
     "schedule_id": ["1", "2", "x"],
     "group_id": ["1", "2"],
     "call_id": ["1" * 24],
@@ -171,7 +172,8 @@ MEMBERS = {
     "number": ["203", "+4930", "%00"],
     "calling": ["201", "superadmin"],
 }
-KNOWN = {200, 201, 204, 400, 401, 403, 404, 405, 406, 409, 412, 415, 417, 422, 429}
+KNOWN = {200, 201, 204, 400, 401, 403, 404, 405, 406, 409, 412, 415, 417, 422, 429, 745}
+EXAMPLES = 12
 
 
 @pytest.fixture
@@ -213,9 +215,12 @@ def stored(house) -> str:
 
 
 def check(answer: Answer, house, before: str) -> None:
-    assert answer.status in KNOWN, answer
+    if answer.status == 500:  # as SOAP 1.1 wants it
+        assert b"<faultcode>soapenv:Server.userException</faultcode>" in answer.body, answer
+    else:
+        assert answer.status in KNOWN, answer
     if answer.status >= 400:
-        if answer.headers["Content-Type"] != "text/xml":  # the call controller's
+        if not answer.headers["Content-Type"].startswith("text/xml"):  # sipXcom's documents
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert answer.json["status"] == answer.status
             assert answer.json["detail"].isprintable()
@@ -267,6 +272,6 @@ async def test_no_body_is_a_defect_and_what_is_refused_is_not_stored(house, erro
     found = routes(house)
     assert len(found) >= 18
     for how, path in found:
-        seen = await deferToThread(try_route, house, how, path, 40)
+        seen = await deferToThread(try_route, house, how, path, EXAMPLES)
         assert seen - {401, 405}, (how, path)
     assert not errors

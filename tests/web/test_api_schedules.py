@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from apikit import ADMIN, API, flat, json_of, made, make_group, xml_of
+from apikit import ADMIN, API, flat, json_of, made, xml_of
+from settingskit import make_group
 
 ensure = pytest_twisted.ensureDeferred
 HOUR = 3_600_000
@@ -139,14 +140,6 @@ async def test_the_type_decides_the_owner(house):
     assert await ids(f"user/{ben.id}/all") == [own]
     assert await ids(f"user/{in_sales}/personal") == []
     assert await ids(f"user/{in_sales}/all") == [house.office_hours, of_group]
-
-
-@ensure
-async def test_a_group_that_is_a_mere_label_has_no_id(house):
-    told = await json_of(house, f"schedules/{house.office_hours}")
-    assert (told["type"], told["groupId"]) == ("U", -1)
-    answer = await house.send("PUT", f"{API}/schedules/{house.office_hours}", told, ADMIN)
-    assert answer.status == 200
 
 
 @ensure

@@ -121,11 +121,13 @@ def test_two_accept_headers_are_one() -> None:
 
 
 def test_paths_are_those_of_the_document_that_was_sent() -> None:
-    bodies = {b"<x/>": "/r/n", b'{"r":{}}': "r.n", b'{"x":{}}': "r.n", b"{}": "n", b'{"r":1}': "n"}
+    bodies = {b"<x/>": "/r/n", b'{"r":{}}': "r.n", b'{"x":{}}': "r.n", b"{}": "n", b'{"x":1}': "n"}
     for body, path in bodies.items():
         with pytest.raises(BadInput) as caught:
             read_document(FakeRequest(body), *ROOT).list("n", "item", 1)
         assert (caught.value.field, caught.value.detail) == (path, f"{path} is missing.")
+    with pytest.raises(BadInput, match=r"^r must be an object\.$"):
+        read_document(FakeRequest(b'{"r": 1}'), *ROOT).list("n", "item", 1)
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"\r\n\t ", b"\xef\xbb\xbf"])
