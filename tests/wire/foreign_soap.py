@@ -90,12 +90,16 @@ class Zeep:
 class Program:
     """A client in another language, that prints what it is answered, one line each."""
 
-    def __init__(self, language: str, daemon: Daemon, directory: Path) -> None:
+    def __init__(
+        self, language: str, daemon: Daemon, directory: Path, *, version: str = "1.1"
+    ) -> None:
+        """`version` of SOAP: Node's client knows 1.2 too."""
         self._environment = {
             **os.environ,
             "SOAP_URL": services(daemon),
             "SOAP_USER": "superadmin",
             "SOAP_PASSWORD": ADMIN_PASSWORD,
+            "SOAP_VERSION": version,
             "NODE_EXTRA_CA_CERTS": str(certificate(daemon)),
             "PERL_LWP_SSL_CA_FILE": str(certificate(daemon)),
             "NO_PROXY": "localhost",

@@ -8,6 +8,7 @@ runs every operation.
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +73,13 @@ def test_users_are_added_found_changed_and_deleted(
     name = USERS[language]
     soap_daemon.know_user(name, f"pin-of-{name}", f"sip-of-{name}")  # neither may be logged
     assert_lines(client.run("users", name), USER_LINES.format(name=name))
+
+
+def test_soap_1_2_is_answered_in_soap_1_2(soap_daemon: Daemon, tmp_path: Path) -> None:
+    soap_daemon.know_user("5204", "pin-of-5204", "sip-of-5204")
+    expected = USER_LINES.format(name="5204").replace("Server.userException", "Sender")
+    client = Program("node", soap_daemon, tmp_path, version="1.2")
+    assert_lines(client.run("users", "5204"), expected)
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@
 //   node client.js users NAME             adds, finds, changes and deletes a user
 //   node client.js groups NAME MEMBER...  the same with a hunt group of these users
 //
-// SOAP_URL, SOAP_USER and SOAP_PASSWORD say where and as whom; NODE_EXTRA_CA_CERTS whom to trust.
+// SOAP_URL, SOAP_USER and SOAP_PASSWORD say where and as whom; NODE_EXTRA_CA_CERTS whom to trust;
+// SOAP_VERSION is 1.1 or 1.2.
 // What the server answers is printed, one line each, as the clients in other languages do.
 'use strict';
 
 const soap = require('soap');
 
-const { SOAP_URL, SOAP_USER, SOAP_PASSWORD } = process.env;
+const { SOAP_URL, SOAP_USER, SOAP_PASSWORD, SOAP_VERSION } = process.env;
 const say = (...words) => console.log(words.join(' '));
 const list = (values) => [].concat(values ?? []).join(',');
 
@@ -17,6 +18,7 @@ async function connect() {
   const token = Buffer.from(`${SOAP_USER}:${SOAP_PASSWORD}`).toString('base64');
   const client = await soap.createClientAsync(`${SOAP_URL}/UserService?wsdl`, {
     wsdl_headers: { Authorization: `Basic ${token}` },
+    forceSoap12Headers: SOAP_VERSION === '1.2',
   });
   client.setSecurity(new soap.BasicAuthSecurity(SOAP_USER, SOAP_PASSWORD));
   // Every port of the WSDL, each operation as a function that gives a promise of its result.
@@ -39,7 +41,10 @@ async function refused(promise) {
   } catch (error) {
     const fault = error.root?.Envelope?.Body?.Fault;
     if (!fault) throw error;
-    say('refused', fault.faultcode.replace(/.*:/, ''), fault.faultstring);
+    const [code, text] = SOAP_VERSION === '1.2'
+      ? [fault.Code.Value, fault.Reason.Text.$value ?? fault.Reason.Text]
+      : [fault.faultcode, fault.faultstring];
+    say('refused', code.replace(/.*:/, ''), text);
   }
 }
 

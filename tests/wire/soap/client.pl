@@ -23,20 +23,20 @@ sub SOAP::Transport::HTTP::Client::get_basic_credentials {
 sub proxy {
     my ($service) = @_;
     # A fault is an answer like any other.
-    return SOAP::Lite->new(
-        uri => $namespace, proxy => "$ENV{SOAP_URL}/$service", on_fault => sub { $_[1] });
+    return SOAP::Lite->new(proxy => "$ENV{SOAP_URL}/$service", on_fault => sub { $_[1] });
 }
 
 # As the samples for sipXcom do it: the namespace is the default one of the element and all in it.
 sub in_default_namespace {
     my ($service, $element, @members) = @_;
-    return proxy($service)->call(SOAP::Data->name($element)->attr({xmlns => $namespace}), @members);
+    my $name = SOAP::Data->name($element)->attr({xmlns => $namespace});
+    return proxy($service)->uri($namespace)->call($name, @members);
 }
 
-# As SOAP::Lite does by itself: the operation's name with a prefix, members without a namespace.
+# By the operation's name, which has a prefix, and members without a namespace.
 sub by_operation {
     my ($service, $operation, @members) = @_;
-    return proxy($service)->call($operation, @members);
+    return proxy($service)->ns($namespace)->call($operation, @members);
 }
 
 # One element for each value; and one with others in it.
