@@ -92,15 +92,21 @@ class SettingValues:
         timer = others.pop(TIMER, None) if TIMER in others else ""
         kept = checked(others)
         seconds = _seconds(timer)
-        if timer != "":
-            await self._forwardings.change(user, lambda old: attrs.evolve(old, timer=seconds))
-        if not (permissions or kept):
-            return
 
         def also(connection: sa.Connection, changed: User) -> None:
             stored.save(connection, changed.id, kept)
 
-        await self._accounts.change(user.name, UserChange(values=permissions), also=also)
+        if permissions or kept:
+            await self._accounts.change(user.name, UserChange(values=permissions), also=also)
+        # Last, because a timer that was read is not refused any more.
+        if timer != "":
+            await self._forwardings.change(user, lambda old: attrs.evolve(old, timer=seconds))
+
+    async def check(self, values: Mapping[str, str | None]) -> None:
+        """Raise NotFound or BadInput where ``change`` would."""
+        _, others = await self._parted(values)
+        _seconds(others.pop(TIMER, None))
+        checked(others)
 
     async def change_group(self, group: UserGroup, values: Mapping[str, str | None]) -> None:
         """The same of a group."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.web.server import Request
+from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 
 from sipxd.web.negotiate import media_type
@@ -22,7 +23,7 @@ def only_file(request: Request) -> bytes:
     if media_type(request) == b"multipart/form-data" and options.get("boundary"):
         try:
             _, _, found = parser.parse(content, "multipart/form-data", None, options)
-        except ValueError:
+        except (ValueError, HTTPException):  # broken, or of too many parts
             found = None
         files = [] if found is None else [each for _, each in found.items(multi=True)]
     if len(files) != 1:

@@ -10,7 +10,7 @@ import attrs
 from sipxd.directory.profile import ADDRESSES, NOWHERE, Person, Profile
 from sipxd.directory.user_group import UserGroup
 from sipxd.errors import BadInput
-from sipxd.service.account_requests import MAX_ALIASES, MAX_GROUPS
+from sipxd.service.account_requests import MAX_ALIASES, MAX_GROUPS, NewUser
 from sipxd.web.document import Node
 from sipxd.web.negotiate import JSON
 from sipxd.web.rest.contact_information import person_document
@@ -159,7 +159,7 @@ def read_user(document: Node) -> Given:
         change_profile=_reader(profile),
         pin=_secret(document, "pintoken"),
         sip_password=_secret(document, "sipPassword"),
-        voicemail_pin=_secret(document, "voicemailPin"),
+        voicemail_pin=_voicemail_pin(document),
     )
 
 
@@ -211,6 +211,17 @@ def _text(node: Node, name: str) -> str | None:
 def _secret(node: Node, name: str) -> str | None:
     """A text that cannot be empty: where it is, it stays as it is."""
     return _text(node, name) or None
+
+
+def _voicemail_pin(document: Node) -> str | None:
+    """Held against the rules before anything else is stored, because it is stored by itself."""
+    pin = _secret(document, "voicemailPin")
+    try:
+        NewUser(name="x", pin=pin)
+    except BadInput as error:
+        path = document.path_to("voicemailPin")
+        raise BadInput(f"{path}{error.detail.removeprefix('pin')}.", field=path) from None
+    return pin
 
 
 def _flag(node: Node, name: str) -> bool | None:

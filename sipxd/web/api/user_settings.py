@@ -62,11 +62,14 @@ def add_user_settings_routes(
     @app.route(f"{USERS}/upload/settings/<path:path>", methods=["PUT"])
     async def upload_settings(request: Request, path: str) -> bytes:
         await administrator(authenticator, request)
-        rows = _rows(only_file(request))
+        known = path.strip("/")
         try:
+            rows = _rows(only_file(request))
             wanted = [(find_user(accounts, name), value) for name, value in rows]
+            for value in {value for _, value in wanted}:
+                await settings.check({known: value})
             for user, value in wanted:
-                await shield(settings.change(user, {path.strip("/"): value}))
+                await shield(settings.change(user, {known: value}))
         except SipxdError as error:
             raise HttpProblem(417, error.detail) from None
         return text_answer(request, 200, "upload success")
@@ -118,12 +121,17 @@ def add_group_settings_routes(
 def _rows(data: bytes) -> list[tuple[str, str]]:
     """User names and values. Raises HttpProblem (417)."""
     rows: list[tuple[str, str]] = []
-    for number, row in enumerate(csv.reader(io.StringIO(decode_file(data))), 1):
-        if not row:
-            continue
-        if len(row) != 2:
-            raise HttpProblem(417, f"Line {number}: give the name of a user, a comma and a value.")
-        rows.append((row[0].strip(), row[1].strip()))
-        if len(rows) > MAX_LINES:
-            raise HttpProblem(417, f"A file may have at most {MAX_LINES} lines.")
+    reader = csv.reader(io.StringIO(decode_file(data), newline=""))
+    try:
+        for row in reader:
+            if not row:
+                continue
+            if len(row) != 2:
+                sentence = "give the name of a user, a comma and a value."
+                raise HttpProblem(417, f"Line {reader.line_num}: {sentence}")
+            rows.append((row[0].strip(), row[1].strip()))
+            if len(rows) > MAX_LINES:
+                raise HttpProblem(417, f"A file may have at most {MAX_LINES} lines.")
+    except csv.Error as error:
+        raise HttpProblem(417, f"Line {reader.line_num} is no CSV: {error}.") from None
     return rows
