@@ -27,10 +27,10 @@ from sipxd.cli.secrets_file import SecretsFile
 from sipxd.config import Config
 from sipxd.directory.file_text import decode_file
 from sipxd.directory.users_csv import COLUMNS, Problem, UserRow, read_users
-from sipxd.errors import BadInput, SipxdError
+from sipxd.errors import BadInput, SipxdError, StoreFailed
 from sipxd.service import import_users as service
+from sipxd.service.account_changes import seal_ha1
 from sipxd.service.account_requests import Generated
-from sipxd.service.accounts import seal_ha1
 from sipxd.service.import_users import Findings, Imported, Prepared, broken_rules, write_rows
 from sipxd.service.vault import Vault, generate_password, generate_pin, hash_pin
 from sipxd.store.engine import check, create_engine
@@ -38,8 +38,9 @@ from sipxd.store.engine import check, create_engine
 NICENESS = 5
 """Of the threads that hash."""
 
-_NO_ANSWER = (SipxdError.kind, "internal")
-"""Errors after which the users may be there: the daemon ended, or says no more."""
+_NO_ANSWER = (SipxdError.kind, StoreFailed.kind, "internal")
+"""Errors after which the users may be there: the daemon ended or says no more, or the database did
+not say whether it has stored them."""
 
 _HELP_COLUMNS = "\n".join(
     f"  {name}{': ' + said if said else ''}" for name, said in COLUMNS.items()

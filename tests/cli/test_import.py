@@ -281,7 +281,7 @@ def test_what_the_daemon_finds_wrong_at_last_is_told(
         ([], True),  # the daemon ended
         ([{"error": {"kind": "internal", "detail": "internal error"}}], True),
         ([{"error": {"kind": "conflict", "detail": "200 is taken"}}], False),
-        ([{"error": {"kind": "store-failed", "detail": "the disk is full"}}], False),
+        ([{"error": {"kind": "store-failed", "detail": "the disk is full"}}], True),
         ([{"result": {"problems": [{"line": 2, "field": "name", "rule": "is taken"}]}}], False),
     ],
 )
