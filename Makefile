@@ -32,7 +32,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --quiet tests/test_imports.py
 
 bench: $(VENV)/.installed-dev $(VENV)/.installed-debian
-	@set -e; for each in messages rest phonebook register import_users click_to_call transports cascade waiting overload memory; do $(BIN)/python benchmarks/$$each.py; done
+	@set -e; for each in messages rest phonebook soap register import_users click_to_call transports cascade waiting overload memory; do $(BIN)/python benchmarks/$$each.py; done
 
 soak: $(VENV)/.installed-dev $(VENV)/.installed-debian
 	@BENCH_MINUTES=$(or $(MINUTES),30) $(BIN)/python benchmarks/soak.py

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sipxd.cli.common import become_owner
 from sipxd.cli.daemon import Daemon
 from sipxd.config import Config
-from sipxd.service import accounts
+from sipxd.service import account_changes
 from sipxd.service.account_requests import NewUser
 from sipxd.service.commands import Changed, Forgotten, Named, Nothing, created, decode, plain
 from sipxd.service.vault import Vault
@@ -39,24 +39,26 @@ def carry_out(config: Config, command: str, arguments: dict[str, Any]) -> Any:
 
 
 def _add(connection: sa.Connection, vault: Vault, arguments: dict[str, Any], realm: str) -> Any:
-    return created(*accounts.create_user(connection, vault, decode(NewUser, arguments), realm))
+    return created(
+        *account_changes.create_user(connection, vault, decode(NewUser, arguments), realm)
+    )
 
 
 def _list(connection: sa.Connection, _: Vault, arguments: dict[str, Any], realm: str) -> Any:
-    return plain(accounts.list_users(connection))
+    return plain(account_changes.list_users(connection))
 
 
 def _show(connection: sa.Connection, _: Vault, arguments: dict[str, Any], realm: str) -> Any:
-    return plain(accounts.find_user(connection, decode(Named, arguments).name))
+    return plain(account_changes.find_user(connection, decode(Named, arguments).name))
 
 
 def _set(connection: sa.Connection, vault: Vault, arguments: dict[str, Any], realm: str) -> Any:
     asked = decode(Changed, arguments)
-    return plain(accounts.change_user(connection, vault, asked.name, asked.change, realm))
+    return plain(account_changes.change_user(connection, vault, asked.name, asked.change, realm))
 
 
 def _delete(connection: sa.Connection, _: Vault, arguments: dict[str, Any], realm: str) -> Any:
-    return plain(accounts.delete_user(connection, decode(Named, arguments).name))
+    return plain(account_changes.delete_user(connection, decode(Named, arguments).name))
 
 
 def _list_phones(connection: sa.Connection, _: Vault, arguments: dict[str, Any], realm: str) -> Any:

@@ -99,7 +99,7 @@ def _check_expiry(path: Path) -> None:
 
 
 def _check_database(config: Config) -> None:
-    from sipxd.service.accounts import SUPERADMIN
+    from sipxd.service.account_changes import SUPERADMIN
     from sipxd.service.vault import Vault
     from sipxd.store import engine, users
 

@@ -224,8 +224,8 @@ def is_fancy(console: Console) -> bool:
 def prepare(directory: Path) -> tuple[Config, Secrets]:
     """What ``sipxd init`` and ``sipxd user add`` would make. Blocks for a second."""
     from sipxd import config as configuration
+    from sipxd.service.account_changes import create_user, ensure_superadmin
     from sipxd.service.account_requests import NewUser
-    from sipxd.service.accounts import create_user, ensure_superadmin
     from sipxd.service.vault import Vault, generate_password, generate_pin
     from sipxd.store.engine import create_engine, migrate
     from sipxd.web.tls import make_self_signed

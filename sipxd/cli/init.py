@@ -114,7 +114,7 @@ def _make_state_dir(directory: Path) -> None:
 
 
 def _make_database(config: Config, admin_password: str | None) -> None:
-    from sipxd.service.accounts import SUPERADMIN, ensure_superadmin
+    from sipxd.service.account_changes import SUPERADMIN, ensure_superadmin
     from sipxd.service.vault import Vault
     from sipxd.store import users
     from sipxd.store.engine import check, create_engine, migrate

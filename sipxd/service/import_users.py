@@ -23,8 +23,9 @@ from twisted.logger import Logger
 from sipxd.directory.user import User
 from sipxd.directory.users_csv import Problem, UserRow
 from sipxd.errors import BadInput, Conflict, Forbidden, Overloaded, StoreFailed
+from sipxd.service.account_changes import changed
 from sipxd.service.account_requests import SAME, NewUser, UserChange
-from sipxd.service.accounts import Accounts, changed
+from sipxd.service.accounts import Accounts
 from sipxd.store import imports, names, users
 from sipxd.store.imports import Changes
 from sipxd.store.store import Store

@@ -17,8 +17,9 @@ from sipxd.directory.phonebook import OF_A_USER, PRIVATE, Entry, Phonebook, entr
 from sipxd.directory.profile import Person
 from sipxd.directory.user import User
 from sipxd.errors import BadInput
+from sipxd.service.account_changes import SUPERADMIN
 from sipxd.service.account_requests import MAX_GROUPS, check_label
-from sipxd.service.accounts import SUPERADMIN, Accounts
+from sipxd.service.accounts import Accounts
 from sipxd.store import phonebook_entries, phonebooks, profiles
 from sipxd.store.store import Store
 

@@ -20,8 +20,9 @@ from sipxd.directory.user import User
 from sipxd.net.locator import Locator
 from sipxd.net.stack import SipStack
 from sipxd.net.timers import TimerQueue
+from sipxd.service.account_changes import create_user
 from sipxd.service.account_requests import NewUser, UserChange
-from sipxd.service.accounts import Accounts, create_user
+from sipxd.service.accounts import Accounts
 from sipxd.service.authentication import Authentication
 from sipxd.service.authorizers import Authorizers
 from sipxd.service.call_groups import CallGroups

@@ -26,10 +26,8 @@ from sipxd.errors import (
     Unauthorized,
 )
 from sipxd.service import logins
-from sipxd.service.account_requests import NewUser, UserChange
-from sipxd.service.accounts import (
+from sipxd.service.account_changes import (
     SUPERADMIN,
-    Accounts,
     change_user,
     create_user,
     delete_user,
@@ -37,6 +35,8 @@ from sipxd.service.accounts import (
     find_user,
     list_users,
 )
+from sipxd.service.account_requests import NewUser, UserChange
+from sipxd.service.accounts import Accounts
 from sipxd.service.vault import Vault, pin_matches
 from sipxd.store import users
 from sipxd.store.engine import create_engine, migrate

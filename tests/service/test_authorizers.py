@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gatewaykit import challenge
 
+from sipxd.service.account_changes import change_user
 from sipxd.service.account_requests import UserChange
-from sipxd.service.accounts import change_user
 from sipxd.service.authorizers import Authorizers
 from sipxd.sip.message import Request, Response
 from sipxd.testing.office import Office

@@ -17,8 +17,9 @@ from sipxd.directory.call_group import CallGroup
 from sipxd.directory.user import User
 from sipxd.directory.users_csv import Problem, UserRow
 from sipxd.errors import BadInput, Conflict, NotFound, StoreFailed, Unauthorized
+from sipxd.service.account_changes import SUPERADMIN, list_users
 from sipxd.service.account_requests import NewUser, UserChange
-from sipxd.service.accounts import SUPERADMIN, Accounts, list_users
+from sipxd.service.accounts import Accounts
 from sipxd.service.import_users import (
     Imported,
     Importer,

@@ -9,8 +9,8 @@ from alembic.script import ScriptDirectory
 from old_databases import OLD, expect_everything, make_old
 
 from sipxd.errors import ConfigError
+from sipxd.service.account_changes import create_user
 from sipxd.service.account_requests import NewUser
-from sipxd.service.accounts import create_user
 from sipxd.service.vault import Vault
 from sipxd.store import engine as engine_module
 from sipxd.store.engine import check, create_engine, migrate

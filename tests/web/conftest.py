@@ -30,8 +30,8 @@ from sipxd.errors import (
     TooManyGuesses,
     Unauthorized,
 )
+from sipxd.service.account_changes import create_user, ensure_superadmin
 from sipxd.service.account_requests import NewUser
-from sipxd.service.accounts import create_user, ensure_superadmin
 from sipxd.service.attendants import Attendants
 from sipxd.service.branches import Branches
 from sipxd.service.call_controller import CallController

@@ -24,8 +24,8 @@ from sipxd.directory.park_orbit import ParkOrbit
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.speed_dial import Button
 from sipxd.errors import ConfigError, Conflict, NotFound, PreconditionFailed
+from sipxd.service.account_changes import create_user, delete_user, list_users
 from sipxd.service.account_requests import NewUser
-from sipxd.service.accounts import create_user, delete_user, list_users
 from sipxd.service.vault import Vault
 from sipxd.sip.flow import Flow
 from sipxd.sip.registrar import Binding

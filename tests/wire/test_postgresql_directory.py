@@ -19,8 +19,8 @@ from sipxd.directory.speed_dial import Button
 from sipxd.directory.user import User
 from sipxd.directory.user_group import UserGroup
 from sipxd.errors import ConfigError, Conflict, NotFound
+from sipxd.service.account_changes import change_user, create_user, delete_user, find_user
 from sipxd.service.account_requests import NewUser, UserChange
-from sipxd.service.accounts import change_user, create_user, delete_user, find_user
 from sipxd.service.vault import Vault
 from sipxd.store import (
     branches,
