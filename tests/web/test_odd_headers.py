@@ -21,7 +21,6 @@ HEADERS = [
     b"Authorization: Basic \xff\xfe\r\n",
     b"Authorization: Basic /w==\r\n",
     b"Authorization: Basic bm9jb2xvbg==\r\n",
-    b"Authorization: Basic OjoA\r\n",
     b"Authorization: Bearer \r\n",
     b"Authorization: Bearer " + b"a" * 9000 + b"\r\n",
     b"Authorization: Digest username=\"200\", nonce=\"\\\", uri=,\r\n",
