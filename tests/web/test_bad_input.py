@@ -112,7 +112,11 @@ def said(answer: Answer) -> tuple[str, str]:
 
 def attack(house: Any, resource: Resource, path: str) -> list[str]:
     """What has gone wrong."""
-    cases = [(name, field, "application/json", body) for name, field, body in corrupted(resource)]
+    large = RESOURCES.index(resource) % 8 == 0  # the parser is the same one everywhere
+    cases = [
+        (name, field, "application/json", body)
+        for name, field, body in corrupted(resource, large=large)
+    ]
     if resource.xml:
         cases += [
             (f"XML with {name}", None, "text/xml", body)
