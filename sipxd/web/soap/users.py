@@ -84,9 +84,12 @@ class UserService:
             return
         edits = _read_edits(request["edit"])
         branch = await self._branch(request["updateBranch"], known_only=False)
+        add, remove = request["addGroup"], request["removeGroup"]
+        joins = (add,) if add and add != remove else ()
+        leaves = (remove,) if remove else ()
         for user in users:
-            groups = _groups(user, request["addGroup"], request["removeGroup"])
-            await self.accounts.change(user.name, UserChange(**edits, groups=groups, branch=branch))
+            change = UserChange(**edits, joins=joins, leaves=leaves, branch=branch)
+            await self.accounts.change(user.name, change)
 
     def _found(self, search: Values | None) -> Sequence[User]:
         if search is None:
@@ -152,13 +155,6 @@ def _read_edits(properties: Sequence[Values | None]) -> dict[str, Any]:
             known = ", ".join((*_TEXTS, "aliases"))
             raise BadInput(f"edit: there is no property {name[:40]!r}; there are {known}")
     return edits
-
-
-def _groups(user: User, add: str | None, remove: str | None) -> tuple[str, ...] | None:
-    """His groups after the change; None: as they are."""
-    groups = user.groups if not add or add in user.groups else (*user.groups, add)
-    groups = tuple(name for name in groups if name != remove)
-    return None if groups == user.groups else groups
 
 
 def _names(groups: Sequence[str | None]) -> tuple[str, ...]:
