@@ -7,6 +7,7 @@ HMAC under a key that lives only in this process.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import os
@@ -40,6 +41,12 @@ MAX_COUNTED_NAME = 65
 WRONG = "the user name or the password is wrong"
 
 
+@functools.cache
+def _nobody() -> str:
+    """A hash that no PIN has: unknown names cost as much as known ones."""
+    return hash_pin(generate_password())
+
+
 class Logins:
     """Checks log-ins; knows no users, only the hashes it is given."""
 
@@ -49,11 +56,11 @@ class Logins:
         self._guard = GuessGuard()
         self._thread = start_pool(1, "sipxd-pin")
         self._one_at_a_time = DeferredLock()
+        self._thread.callInThread(_nobody)  # so that it is there when it is first asked for
         self._waiting = 0
         self._process_key = os.urandom(32)
         # HMAC of a right PIN -> (forget at, forget at the latest); the least recently used first
         self._remembered: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
-        self._nobody = hash_pin(generate_password())  # unknown names cost as much as known ones
 
     def close(self) -> None:
         """Stop the thread; waits for the check that it is at."""
@@ -113,7 +120,7 @@ class Logins:
         self._guard.check(name, source, self._time.seconds())
         if self._recall(proof):
             return None  # the request before this one has shown it
-        right = await self.hash(lambda: pin_matches(pin_hash or self._nobody, pin))
+        right = await self.hash(lambda: pin_matches(pin_hash or _nobody(), pin))
         now = self._time.seconds()
         if right and pin_hash is not None:
             self._guard.succeeded(name, source)
