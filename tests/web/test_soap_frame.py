@@ -134,6 +134,10 @@ async def test_what_is_no_request_is_told_in_a_fault(house):
         (envelope("<c:FindUser>200</c:FindUser>"), "FindUser must hold elements"),
         (envelope("<c:FindUser><search/><search/></c:FindUser>"), "search is there 2 times"),
         (
+            envelope("<c:FindUser><search xsi:nil='1'><byGroup>a</byGroup></search></c:FindUser>"),
+            "FindUser/search is nil and must be empty",
+        ),
+        (
             envelope("<c:FindUser><serach/></c:FindUser>"),
             "no element &apos;serach&apos;; it has search",
         ),

@@ -46,7 +46,7 @@ async def test_a_hunt_group_is_added_told_and_removed(house):
         f"{ring('200', position=0)}{ring('201', 'immediate', 20, 1)}</callGroup></callGroups>"
         "</c:GetCallGroupsResponse>"
     )
-    for name, left in (("nothing", 1), ("700", 0)):
+    for name, left in (("nothing", 1), ("", 1), ("700", 0)):
         removed = f"<c:RemoveCallGroup><callGroup>{name}</callGroup></c:RemoveCallGroup>"
         assert await told(house, "CallGroupService", removed) == ""
         assert len(house.app.call_groups.all()) == left

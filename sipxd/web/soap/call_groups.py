@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -10,7 +11,7 @@ import attrs
 from sipxd.directory.call_group import CallGroup, Member
 from sipxd.directory.forwarding import RingType
 from sipxd.directory.park_orbit import ParkOrbit
-from sipxd.errors import BadInput
+from sipxd.errors import BadInput, NotFound
 from sipxd.web.services import Accounts, CallGroups, ParkOrbits
 from sipxd.web.soap.endpoint import Handlers
 from sipxd.web.soap.values import Values
@@ -52,8 +53,9 @@ class CallGroupService:
     async def remove(self, request: Values) -> None:
         """Delete all with this name, extension or DID number."""
         for group in self.groups.all():
-            if request["callGroup"] in (group.name, group.extension, group.did):
-                await self.groups.delete(group.id)
+            if request["callGroup"] in group.names:
+                with suppress(NotFound):  # somebody else was quicker
+                    await self.groups.delete(group.id)
 
     async def get(self, request: Values) -> dict[str, Any]:
         """All of them."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
 
 from sipxd.directory.permission import BUILT_IN, Permission
-from sipxd.errors import BadInput
+from sipxd.errors import BadInput, NotFound
 from sipxd.service.permissions import Permissions
 from sipxd.web.soap.endpoint import Handlers
 from sipxd.web.soap.values import Values
@@ -44,12 +45,14 @@ class PermissionService:
 
     async def manage(self, request: Values) -> None:
         """Change or delete all that a search finds; those that are built in stay."""
-        edits = _read_edits(request["edit"])
+        gone = request["deletePermission"]
+        edits = {} if gone else _read_edits(request["edit"])
         for permission in await self._found(request["search"]):
             if permission.name in BUILT_IN:
                 continue
-            if request["deletePermission"]:
-                await self.permissions.delete(permission.name)
+            if gone:
+                with suppress(NotFound):  # somebody else was quicker
+                    await self.permissions.delete(permission.name)
             elif edits:
                 await self.permissions.change(
                     permission.name, lambda old: attrs.evolve(old, **edits)

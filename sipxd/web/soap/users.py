@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
 
 from sipxd.directory.branch import Branch
 from sipxd.directory.user import User
-from sipxd.errors import BadInput, Forbidden
+from sipxd.errors import BadInput, Forbidden, NotFound
 from sipxd.service.account_requests import NewUser, UserChange
 from sipxd.service.branches import Branches
 from sipxd.web.services import Accounts
@@ -52,7 +53,7 @@ class UserService:
             if field not in _SECRETS  # pintoken is not looked at: pin counts
         }
         values |= {
-            "aliases": tuple(filter(None, user["aliases"])),
+            "aliases": _names(user["aliases"]),
             "groups": _names(user["groups"]),
             "branch": await self._branch(user["branchName"]),
             "pin": request["pin"] or None,
@@ -76,20 +77,25 @@ class UserService:
         """Change or delete everybody whom a search finds; superadmin is never deleted."""
         users = self._found(request["search"])
         if request["deleteUser"]:
-            for user in users:
-                try:
+            for user in self._still_there(users):
+                with suppress(Forbidden, NotFound):  # superadmin; somebody else was quicker
                     await self.accounts.delete(user.name)
-                except Forbidden:
-                    continue  # superadmin
             return
         edits = _read_edits(request["edit"])
         branch = await self._branch(request["updateBranch"], known_only=False)
         add, remove = request["addGroup"], request["removeGroup"]
         joins = (add,) if add and add != remove else ()
         leaves = (remove,) if remove else ()
+        change = UserChange(**edits, joins=joins, leaves=leaves, branch=branch)
+        if change != UserChange():
+            for user in self._still_there(users):
+                await self.accounts.change(user.name, change)
+
+    def _still_there(self, users: Iterable[User]) -> Iterator[User]:
+        """Each as he is when it is his turn, which may take a while to come."""
         for user in users:
-            change = UserChange(**edits, joins=joins, leaves=leaves, branch=branch)
-            await self.accounts.change(user.name, change)
+            if (now := self.accounts.by_id(user.id)) is not None:
+                yield now
 
     def _found(self, search: Values | None) -> Sequence[User]:
         if search is None:
@@ -146,7 +152,7 @@ def _read_edits(properties: Sequence[Values | None]) -> dict[str, Any]:
         name, value = each["property"], each["value"]
         if name == "aliases":
             aliases = edits.setdefault("aliases", ())
-            edits["aliases"] = aliases if value is None else (*aliases, value)
+            edits["aliases"] = _names((*aliases, value))
         elif name in _TEXTS:
             field = _TEXTS[name]
             if field not in _SECRETS or value:  # a secret cannot be nothing: it stays
@@ -157,5 +163,6 @@ def _read_edits(properties: Sequence[Values | None]) -> dict[str, Any]:
     return edits
 
 
-def _names(groups: Sequence[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(filter(None, groups)))
+def _names(given: Sequence[str | None]) -> tuple[str, ...]:
+    """Each of them once."""
+    return tuple(dict.fromkeys(filter(None, given)))

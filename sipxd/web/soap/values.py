@@ -42,7 +42,7 @@ def _read(
     came: dict[str, list[Element]] = {}
     for child in element.children:
         if child.namespace not in ("", NAMESPACE):
-            raise BadInput(f"{path}/{child.name} is in the namespace {child.namespace[:80]!a}")
+            raise BadInput(f"{path}/{child.name[:40]} is in the namespace {child.namespace[:80]!a}")
         if child.name not in members:
             known = ", ".join(members)
             raise BadInput(f"{path} has no element {child.name[:40]!a}; it has {known}")
@@ -62,6 +62,8 @@ def _read(
 def _one(description: Description, member: Member, child: Element, target: Any, path: str) -> Any:
     """The value of one element, which is put into ``target`` as the schema wants it."""
     if child.marked("nil"):
+        if child.children or child.text.strip():
+            raise BadInput(f"{path} is nil and must be empty then")
         if member.nillable:
             etree.SubElement(target, member.name).set(_NIL, "true")
         return None
@@ -71,6 +73,8 @@ def _one(description: Description, member: Member, child: Element, target: Any, 
     if child.children:
         raise BadInput(f"{path} must be text without elements in it")
     text = child.text if member.type == "string" else child.text.strip()
+    if FORBIDDEN.search(text):
+        raise BadInput(f"{path} has a character that no XML document may have")
     written.text = text
     match member.type:
         case "boolean":
