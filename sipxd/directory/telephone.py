@@ -7,6 +7,8 @@ import re
 import attrs
 
 MAX_LINES = 32
+MAX_SERIAL = 64
+"""Characters of a serial number as people write it."""
 MAKERS = (
     "aastra",
     "alcatel",
@@ -71,8 +73,11 @@ class Telephone:
 
 
 def serial_of(text: str) -> str:
-    """A serial number without what people write between its digits."""
-    return _NO_DIGIT.sub("", text.lower())
+    """A serial number without what people write between its digits; any other text as it is."""
+    if len(text) > MAX_SERIAL:
+        return text
+    digits = _NO_DIGIT.sub("", text.lower())
+    return digits if is_serial(digits) else text
 
 
 def is_serial(serial: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from sipxd.directory.telephone import MAX_LINES, Telephone, is_model, is_serial
-from sipxd.errors import BadInput, NotFound
+from sipxd.errors import BadInput
 from sipxd.store import telephones as stored
 from sipxd.store.store import Store
 
@@ -25,6 +25,10 @@ class Telephones:
         """Every telephone, the oldest first."""
         return await self._store.read("telephones", stored.every)
 
+    async def find(self, serial: str) -> Telephone | None:
+        """The telephone with that serial number."""
+        return await self._store.read("telephone", lambda c: stored.find(c, serial))
+
     async def add(self, new: Telephone) -> Telephone:
         """Store a telephone (its id is ignored). Raises BadInput, Conflict, Overloaded."""
         _check(new)
@@ -34,13 +38,9 @@ class Telephones:
         """Store what ``make`` makes of the present telephone. Raises as ``add``, NotFound."""
 
         def change(connection: sa.Connection) -> None:
-            for telephone in stored.every(connection):
-                if telephone.id == telephone_id:
-                    new = make(telephone)
-                    _check(new)
-                    stored.replace(connection, new)
-                    return
-            raise NotFound("there is no such telephone any more", field="serialNumber")
+            new = make(stored.get(connection, telephone_id))
+            _check(new)
+            stored.replace(connection, new)
 
         await self._store.write("telephone.change", change)
 

@@ -16,11 +16,25 @@ from sipxd.store.schema import telephone_lines, telephones
 
 def every(connection: sa.Connection) -> list[Telephone]:
     """All telephones, the oldest first."""
+    return _those(connection, sa.true())
+
+
+def get(connection: sa.Connection, telephone_id: int) -> Telephone:
+    """Raises NotFound."""
+    for telephone in _those(connection, telephones.c.id == telephone_id):
+        return telephone
+    raise NotFound("there is no such telephone any more", field="serialNumber")
+
+
+def find(connection: sa.Connection, serial: str) -> Telephone | None:
+    """The telephone with that serial number."""
+    return next(iter(_those(connection, telephones.c.serial == serial)), None)
+
+
+def _those(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[Telephone]:
     lines: dict[int, list[Line]] = {}
-    query = sa.select(telephone_lines).order_by(
-        telephone_lines.c.telephone_id, telephone_lines.c.position
-    )
-    for row in connection.execute(query):
+    theirs = sa.select(telephone_lines).join(telephones).where(where)
+    for row in connection.execute(theirs.order_by(telephone_lines.c.position)):
         line = Line(row.user_id, row.name, row.uri)
         lines.setdefault(row.telephone_id, []).append(line)
     return [
@@ -29,7 +43,7 @@ def every(connection: sa.Connection) -> list[Telephone]:
             | {"id": row.id, "serial": row.serial, "lines": tuple(lines.get(row.id, ()))},
             Telephone,
         )
-        for row in connection.execute(sa.select(telephones).order_by(telephones.c.id))
+        for row in connection.execute(sa.select(telephones).where(where).order_by(telephones.c.id))
     ]
 
 

@@ -119,7 +119,8 @@ async def test_telephones_are_stored_and_found(house):
     assert "<user>" not in await phones(house, "<search/>")
     for added, word in (
         (phone(model="banana"), "phone model doesn&apos;t exist: banana"),
-        (phone("1234"), "12 hexadecimal digits"),
+        (phone("12:34"), "12 hexadecimal digits, not &apos;12:34&apos;"),
+        (phone("0 " * 400_000), "12 hexadecimal digits"),
         (phone(), "already a telephone"),
     ):
         sentence = await fault(house, "PhoneService", added)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
 
 from sipxd.directory.telephone import Line, Telephone, serial_of
 from sipxd.directory.user import User
-from sipxd.errors import BadInput, Unprocessable
+from sipxd.errors import BadInput, NotFound, Unprocessable
 from sipxd.service.telephones import Telephones
 from sipxd.web.services import Accounts
 from sipxd.web.soap.endpoint import Handlers
@@ -53,27 +54,28 @@ class PhoneService:
     async def find(self, request: Values) -> dict[str, Any]:
         """The telephones that a search finds."""
         found = await self._found(request["search"])
-        return {"phones": {"user": [self._document(telephone) for telephone in found]}}
+        return {"phones": {"user": map(self._document, found)}}
 
     async def manage(self, request: Values) -> None:
         """Change or delete all that a search finds."""
         if request["generateProfiles"] or request["restart"]:
             raise Unprocessable(f"{NO_PROVISIONING}.")
-        changes = self._changes(request)
-        for telephone in await self._found(request["search"]):
-            if request["deletePhone"]:
+        if request["deletePhone"]:
+            for telephone in await self._found(request["search"]):
                 await self.telephones.delete(telephone.id)
-            elif changes:
-                await self.telephones.change(telephone.id, lambda old: _changed(old, changes))
+        elif changes := self._changes(request):
+            for telephone in await self._found(request["search"]):
+                with suppress(NotFound):  # somebody has deleted it meanwhile
+                    await self.telephones.change(telephone.id, lambda old: _changed(old, changes))
 
     async def _found(self, search: Values | None) -> list[Telephone]:
-        every = await self.telephones.all()
         if search is None:
-            return every
+            return await self.telephones.all()
         if (serial := search["bySerialNumber"]) is not None:
-            return [each for each in every if each.serial == serial_of(serial)]
+            one = await self.telephones.find(serial_of(serial))
+            return [] if one is None else [one]
         if (group := search["byGroup"]) is not None:
-            return [each for each in every if group in each.groups]
+            return [each for each in await self.telephones.all() if group in each.groups]
         return []
 
     def _changes(self, request: Values) -> list[Callable[[Telephone], Telephone]]:
@@ -129,14 +131,14 @@ class PhoneService:
 
 
 def _address(shown: str, user: str, server: str) -> str:
+    shown = shown.replace('"', "")
     return f'"{shown}"<sip:{user}@{server}>' if shown else f"<sip:{user}@{server}>"
 
 
 def _external(line: Values) -> Line:
     """A line elsewhere; its password is not kept, because no telephone gets it from here."""
-    shown = (line["displayName"] or "").replace('"', "")
     name, server = line["userId"], line["registrationServer"]
-    return Line(None, name, _address(shown, name, server))
+    return Line(None, name, _address(line["displayName"] or "", name, server))
 
 
 def _changed(
