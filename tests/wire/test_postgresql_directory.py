@@ -16,6 +16,7 @@ from sipxd.directory.phonebook import Entry, Phonebook
 from sipxd.directory.profile import Contact, Person, Profile
 from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.speed_dial import Button
+from sipxd.directory.telephone import Line, Telephone
 from sipxd.directory.user import User
 from sipxd.directory.user_group import UserGroup
 from sipxd.errors import ConfigError, Conflict, NotFound
@@ -31,6 +32,7 @@ from sipxd.store import (
     profiles,
     schedules,
     settings,
+    telephones,
     tokens,
     user_groups,
 )
@@ -301,6 +303,33 @@ def test_schedules_conferences_and_buttons_are_changed_and_deleted(
         (NotFound, lambda connection: schedules.replace(connection, attrs.evolve(night, id=99))),
         (NotFound, lambda connection: conferences.replace(connection, kept)),
         (NotFound, lambda connection: settings.save_speed_dial_of_group(connection, "no", None)),
+    ):
+        with pytest.raises(wrong), engine.begin() as connection:
+            act(connection)
+
+
+def test_telephones_are_stored_found_replaced_and_deleted(engine: sa.Engine, user: User) -> None:
+    far = Line(None, "77", '"Zoë"<sip:77@far.example.net>')
+    new = Telephone(
+        0, "0004f2a1b2c3", "polycom550", "Süd", "3.2", ("lobby",), (far, Line(user.id), far)
+    )
+    with engine.begin() as connection:
+        desk = telephones.add(connection, new)
+        bare = telephones.add(connection, Telephone(0, "0004f2000001", "snom320"))
+        assert telephones.every(connection) == [desk, bare]
+        assert telephones.find(connection, new.serial) == attrs.evolve(new, id=desk.id)
+        assert telephones.find(connection, "") is None
+        changed = attrs.evolve(desk, serial="0004f2000002", lines=(Line(user.id), far))
+        telephones.replace(connection, changed)
+        assert telephones.get(connection, desk.id) == changed
+        delete_user(connection, "200")
+        assert telephones.every(connection) == [attrs.evolve(changed, lines=(far,)), bare]
+        telephones.delete(connection, desk.id)
+        assert telephones.every(connection) == [bare]
+    for wrong, act in (
+        (Conflict, lambda connection: telephones.add(connection, bare)),
+        (NotFound, lambda connection: telephones.replace(connection, changed)),
+        (NotFound, lambda connection: telephones.get(connection, 99)),
     ):
         with pytest.raises(wrong), engine.begin() as connection:
             act(connection)
