@@ -12,6 +12,8 @@ from typing import Any
 
 import attrs
 import sqlalchemy as sa
+from twisted.internet.defer import DeferredLock
+from twisted.internet.task import deferLater
 
 from sipxd.directory.permission import PermissionRules
 from sipxd.directory.user import User
@@ -28,6 +30,9 @@ from sipxd.store import users
 from sipxd.store.store import Store
 from sipxd.store.users import StoredUser
 
+AT_ONCE = 100
+"""Users who are reconsidered in one go; so many may take 5 ms."""
+
 
 @attrs.frozen
 class _Account:
@@ -35,6 +40,8 @@ class _Account:
     pin_hash: str
     sip_password: str
     ha1: str | None
+    taken_up: int = 0
+    """How many changes of groups, branches and permissions he had in him when he was stored."""
 
 
 class Accounts:
@@ -47,6 +54,9 @@ class Accounts:
         self._accounts: dict[int, _Account] = {}
         self._by_name: dict[str, _Account] = {}  # names and aliases
         self._logins = Logins(reactor)
+        self._reactor = reactor
+        self._reconsidering = DeferredLock()
+        self._reconsidered = 0
         self._observers: list[Callable[[User, User | None], None]] = []
 
     @classmethod
@@ -171,21 +181,32 @@ class Accounts:
         self._keep(stored)
         self._tell(before, stored.user)
 
-    def reconsider(
+    async def reconsider(
         self, rules: PermissionRules, change: Callable[[User], User] = lambda user: user
     ) -> None:
-        """Take up what a change of groups, branches or permissions, now committed, means to users.
+        """Take up what a change of groups, branches or permissions, just committed, means to users.
 
-        ``change`` makes it of a user, but for his permissions, which follow from ``rules``.
+        ``change`` makes it of a user, but for his permissions, which follow from ``rules``; whom it
+        does not concern it gives back as he is.  They may be many: calls are attended to meanwhile.
         """
+        self._reconsidered += 1
+        number = self._reconsidered
         effective = functools.lru_cache(maxsize=None)(rules.effective)  # many have the same
-        for user_id, account in list(self._accounts.items()):
-            before = account.user
-            after = change(before)
-            after = after.allowed(effective(after.granted, after.denied, after.groups))
-            if after != before:
-                self._replace(user_id, attrs.evolve(account, user=after))
-                self._tell(before, after)
+        async with self._reconsidering:  # one after the other, as they were committed
+            for place, user_id in enumerate(list(self._accounts), 1):
+                account = self._accounts.get(user_id)
+                # Who was stored later came with it.
+                if account is not None and account.taken_up < number:
+                    before = account.user
+                    after = change(before)
+                    allowed = effective(after.granted, after.denied, after.groups)
+                    if allowed != after.permissions:
+                        after = after.allowed(allowed)
+                    if after is not before:
+                        self._replace(user_id, attrs.evolve(account, user=after))
+                        self._tell(before, after)
+                if place % AT_ONCE == 0:
+                    await deferLater(self._reactor, 0)
 
     def _replace(self, user_id: int, account: _Account) -> None:
         self._accounts[user_id] = account
@@ -200,7 +221,7 @@ class Accounts:
     def _keep(self, stored: StoredUser) -> None:
         ha1 = None if stored.ha1 is None else self._vault.unseal(stored.ha1, HA1)
         password = self._vault.unseal(stored.sip_password)
-        account = _Account(stored.user, stored.pin_hash, password, ha1)
+        account = _Account(stored.user, stored.pin_hash, password, ha1, self._reconsidered)
         self._replace(stored.user.id, account)
 
     def _forget(self, user_id: int) -> User | None:

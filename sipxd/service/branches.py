@@ -52,7 +52,8 @@ class Branches:
         def leave(user: User) -> User:
             return attrs.evolve(user, branch=None) if user.branch == branch_id else user
 
-        self._accounts.reconsider(await self._store.write("branch.delete", delete), leave)
+        rules = await self._store.write("branch.delete", delete)
+        await self._accounts.reconsider(rules, leave)
 
 
 def _check(branch: Branch) -> None:

@@ -41,7 +41,7 @@ class Permissions:
             return stored.add(connection, new), stored.rules(connection)
 
         made, rules = await self._store.write("permission.add", add)
-        self._accounts.reconsider(rules)
+        await self._accounts.reconsider(rules)
         return made
 
     async def change(self, name: str, make: Callable[[Permission], Permission]) -> Permission:
@@ -57,7 +57,7 @@ class Permissions:
             return new, stored.rules(connection)
 
         new, rules = await self._store.write("permission.change", change)
-        self._accounts.reconsider(rules)
+        await self._accounts.reconsider(rules)
         return new
 
     async def delete(self, name: str) -> None:
@@ -69,9 +69,12 @@ class Permissions:
             return stored.rules(connection)
 
         def lose(user: User) -> User:
+            if name not in user.granted | user.denied:
+                return user
             return attrs.evolve(user, granted=user.granted - {name}, denied=user.denied - {name})
 
-        self._accounts.reconsider(await self._store.write("permission.delete", delete), lose)
+        rules = await self._store.write("permission.delete", delete)
+        await self._accounts.reconsider(rules, lose)
 
 
 def _of(connection: sa.Connection, name: str) -> Permission:

@@ -68,7 +68,7 @@ class UserGroups:
         Under a new name it keeps its members and schedules.  Raises as ``add``, NotFound (also for
         a permission that is not known), and what ``make`` raises.
         """
-        async with _Held(self._lock):
+        async with self._lock:
             old = await self.get(group_id)
             new = attrs.evolve(make(old), id=old.id, weight=old.weight)
             _check(new)
@@ -86,12 +86,12 @@ class UserGroups:
                 return attrs.evolve(user, groups=names)
 
             rules = await self._forwardings.change_group(old.name, new.name, replace)
-            self._accounts.reconsider(rules, rename)
+            await self._accounts.reconsider(rules, rename)
             return new
 
     async def delete(self, group_id: int) -> None:
         """Delete a group with its schedules; its members are in it no more. Raises NotFound."""
-        async with _Held(self._lock):
+        async with self._lock:
             old = await self.get(group_id)
 
             def delete(connection: sa.Connection) -> PermissionRules:
@@ -99,11 +99,13 @@ class UserGroups:
                 return permissions.rules(connection)
 
             def leave(user: User) -> User:
+                if old.name not in user.groups:
+                    return user
                 left = tuple(name for name in user.groups if name != old.name)
                 return attrs.evolve(user, groups=left)
 
             rules = await self._forwardings.change_group(old.name, None, delete)
-            self._accounts.reconsider(rules, leave)
+            await self._accounts.reconsider(rules, leave)
 
     async def move(self, group_id: int, places: int) -> None:
         """Let the group count so many places later (negative: earlier). Raises NotFound."""
@@ -118,8 +120,8 @@ class UserGroups:
                     stored.replace(connection, each, attrs.evolve(each, weight=weight))
             return permissions.rules(connection)
 
-        async with _Held(self._lock):
-            self._accounts.reconsider(await self._store.write("user group.move", move))
+        async with self._lock:
+            await self._accounts.reconsider(await self._store.write("user group.move", move))
 
 
 def _of(groups: list[UserGroup], group_id: int) -> UserGroup:
@@ -149,16 +151,3 @@ def _check_permissions(connection: sa.Connection, values: Mapping[str, bool]) ->
     for name in values:
         if name not in known:
             raise NotFound(f"there is no permission {name[:80]!r}", field="permissions")
-
-
-class _Held:
-    """``async with`` for a DeferredLock."""
-
-    def __init__(self, lock: DeferredLock) -> None:
-        self._lock = lock
-
-    async def __aenter__(self) -> None:
-        await self._lock.acquire()
-
-    async def __aexit__(self, *error: object) -> None:
-        self._lock.release()

@@ -16,8 +16,6 @@ from sipxd.store.plain import decode, encode
 from sipxd.store.schema import house, memberships, schedules, user_groups
 from sipxd.store.settings import SPEED_DIAL
 
-_COLUMNS = ("id", "name", "weight")
-
 
 def every(connection: sa.Connection) -> list[UserGroup]:
     """All groups, in the order in which they count."""
