@@ -44,9 +44,12 @@ def parameter(request: Request, name: str) -> str | None:
     if len(given) > 1:
         raise BadInput(f"Give {name} once.", field=name)
     try:
-        return str(given[0], "utf-8")
+        text = str(given[0], "utf-8")
     except UnicodeDecodeError:
         raise BadInput(f"{name} is not UTF-8.", field=name) from None
+    if "\0" in text:  # PostgreSQL takes it in no text
+        raise BadInput(f"{name} has the character U+0000.", field=name)
+    return text
 
 
 # The form of the answer

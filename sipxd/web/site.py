@@ -106,6 +106,8 @@ class LimitedRequest(Request):
             return
         if not path.startswith(b"/"):
             self._refuse(400, "The path does not begin with a slash.")
+        elif b"\0" in path:  # which no name has, and PostgreSQL takes in no text
+            self._refuse(400, "The path has the character U+0000.")
         elif self.method not in METHODS:
             self._refuse(501, "This method is not known here.")
         else:

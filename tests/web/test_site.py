@@ -112,6 +112,7 @@ async def test_a_request_beyond_a_limit_is_refused_and_the_connection_closed(
     [
         (b"PUT /call/%FF HTTP/1.1", 400),
         (b"PUT /%C0%AF HTTP/1.1", 400),
+        (b"GET /nothing%00 HTTP/1.1", 400),
         (b"PUT call/201 HTTP/1.1", 400),
         (b"OPTIONS * HTTP/1.1", 400),
         (b"BREW /call/201 HTTP/1.1", 501),

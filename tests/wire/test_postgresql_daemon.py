@@ -28,6 +28,21 @@ def test_every_kind_of_document_is_stored_and_survives_a_kill(
         client = document.ask()
         document.put(client, version)
         assert document.version(client) == version
+    # PostgreSQL takes no NUL, and no number beyond its own: neither gets there.
+    administrator = daemon.client("superadmin")
+    for path in (
+        "/sipxconfig/rest/phonebook/%00",
+        "/v1/user-groups/%00/speed-dial",
+        "/sipxconfig/rest/my/pagedphonebook?filter=%00",
+        "/sipxconfig/rest/my/search/phonebook?query=%00",
+        "/v1/phonebooks/99999999999999999999",
+        "/v1/phonebooks/9999999999",
+        "/sipxconfig/rest/my/phonebook/entry/999999999999999",
+        "/sipxconfig/rest/branch/999999999",
+        "/sipxconfig/api/cdrs/history?limit=99999999999&offset=99999999999",
+    ):
+        answer = administrator.ask("GET", path)
+        assert answer.status in (200, 400, 404), (path, answer)
     daemon.kill()
     engine = create_engine(database, read_only=True)
     with engine.begin() as connection:

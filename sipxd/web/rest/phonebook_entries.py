@@ -25,7 +25,8 @@ from sipxd.web.services import Accounts
 CARD = "/sipxconfig/rest/my/phonebookentry"
 CARD_MEMBERS = ("internalId", "uid", "vcard", "userName")
 
-_ID = re.compile(r"[0-9]{1,15}", re.ASCII)
+BIGGEST = 2**31 - 1
+_ID = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
 def add_phonebook_entry_routes(
@@ -73,8 +74,9 @@ def add_phonebook_entry_routes(
     @app.route(OWN + "/entry/<entry_id>", methods=["DELETE"])
     async def delete_entry(request: Request, entry_id: str) -> bytes:
         user = await authenticator.user(request)
-        if _ID.fullmatch(entry_id):
-            await shield(private.remove(user, int(entry_id)))
+        number = _number(entry_id)
+        if number is not None:
+            await shield(private.remove(user, number))
         return empty_answer(request, 200)
 
     @app.route(CARD + "/<internal_id>", methods=["PUT"])
@@ -84,19 +86,19 @@ def add_phonebook_entry_routes(
         document = read_document(request, "pb", CARD_MEMBERS)
         owner = _owner(user, document)
         uid = document.text("uid")
-        if uid and not _ID.fullmatch(uid):
+        entry_number = _number(uid)
+        if uid and entry_number is None:
             path = document.path_to("uid")
             raise BadInput(f"{path} must be the number of an entry, or empty.", field=path)
         entry = attrs.evolve(_read_card(document), internal_id=internal_id)
-        await shield(private.put(user, owner, entry, int(uid) if uid else None))
+        await shield(private.put(user, owner, entry, entry_number))
         return empty_answer(request, 200)
 
     @app.route(CARD + "/<internal_id>", methods=["DELETE"])
     async def delete_card(request: Request, internal_id: str) -> bytes:
         user = await authenticator.user(request)
         _check_internal(internal_id)
-        entry_id = int(internal_id) if _ID.fullmatch(internal_id) else None
-        await shield(private.take_away(user, internal_id, entry_id))
+        await shield(private.take_away(user, internal_id, _number(internal_id)))
         return empty_answer(request, 200)
 
     @app.route(OWN + "/showContactsOnPhone/<value>", methods=["PUT"])
@@ -133,9 +135,15 @@ def add_phonebook_entry_routes(
 
 
 def _id(text: str) -> int:
-    if not _ID.fullmatch(text):
+    number = _number(text)
+    if number is None:
         raise NotFound("There is no such entry.", field="id")
-    return int(text)
+    return number
+
+
+def _number(text: str) -> int | None:
+    """The id that ``text`` may be; None: no database gives such a one."""
+    return int(text) if _ID.fullmatch(text) and int(text) <= BIGGEST else None
 
 
 def _read_card(document: Node) -> Entry:

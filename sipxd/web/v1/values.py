@@ -21,6 +21,8 @@ Time = Annotated[datetime, Meta(tz=True)]
 
 ID = re.compile(r"[0-9]{1,15}", re.ASCII)
 """Of everything but calls."""
+BIGGEST = 2**31 - 1
+"""The biggest id that a database gives, or compares with."""
 _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
@@ -60,6 +62,6 @@ def seconds_of(time: datetime | None, field: str) -> float | None:
 
 def read_id(text: str, what: str) -> int:
     """The id in a path; raises NotFound where it is none."""
-    if not ID.fullmatch(text):
+    if not ID.fullmatch(text) or int(text) > BIGGEST:
         raise NotFound(f"There is no {what} with this id.")
     return int(text)
