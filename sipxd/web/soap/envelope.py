@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import attrs
-from lxml import etree
 
 from sipxd.errors import BadInput
 from sipxd.web.soap.schema import NAMESPACE, Description
-from sipxd.web.soap.values import XSI, Values, write
-from sipxd.xml import FORBIDDEN, Element, parse_xml
+from sipxd.web.soap.values import XSI, Values, around, escaped, write
+from sipxd.xml import Element, parse_xml
 
-AT_ONCE = 100
-"""Items of lists that are written in one go; so many take some milliseconds."""
+AT_ONCE = 1000
+"""Elements that are written in one go; so many take some milliseconds."""
 
 
 class Version(enum.Enum):
@@ -107,44 +106,38 @@ async def write_answer(
 
     A list may be long: ``turn`` is awaited now and then while it is written.
     """
-    envelope, body = _envelope(version)
-    if output is not None:
-        element = etree.SubElement(body, f"{{{NAMESPACE}}}{output}", nsmap={"c": NAMESPACE})
-        for number, _ in enumerate(write(description, output, element, values), 1):
-            if number % AT_ONCE == 0:
-                await turn()
-    return _written(envelope)
+    if output is None:
+        return _envelope(version, b"")
+    inside = around(f"c:{output}", write(description, output, values), f' xmlns:c="{NAMESPACE}"')
+    parts = []
+    while pieces := list(itertools.islice(inside, AT_ONCE)):
+        parts.append("".join(pieces).encode())
+        if len(pieces) == AT_ONCE:
+            await turn()
+    return _envelope(version, b"".join(parts))
 
 
 def write_fault(version: Version, fault: Fault, host: str) -> bytes:
     """The envelope around a fault."""
-    envelope, body = _envelope(version)
-    prefix = "soapenv"
-    element = etree.SubElement(body, f"{{{version.namespace}}}Fault")
-    sentence = FORBIDDEN.sub("\ufffd", fault.sentence)
+    sentence = escaped(f"{fault.kind}: {fault.sentence}")
+    name = f'<h:hostname xmlns:h="http://xml.apache.org/axis/">{escaped(host)}</h:hostname>'
     if version is Version.SOAP_11:
-        etree.SubElement(element, "faultcode").text = f"{prefix}:{fault.code.value[0]}"
-        etree.SubElement(element, "faultstring").text = f"{fault.kind}: {sentence}"
-        detail = etree.SubElement(element, "detail")
+        inside = (
+            f"<faultcode>soapenv:{fault.code.value[0]}</faultcode>"
+            f"<faultstring>{sentence}</faultstring><detail>{name}</detail>"
+        )
     else:
-        inside = f"{{{version.namespace}}}"
-        code = etree.SubElement(element, f"{inside}Code")
-        etree.SubElement(code, f"{inside}Value").text = f"{prefix}:{fault.code.value[1]}"
-        reason = etree.SubElement(element, f"{inside}Reason")
-        text = etree.SubElement(reason, f"{inside}Text")
-        text.set("{http://www.w3.org/XML/1998/namespace}lang", "en")
-        text.text = f"{fault.kind}: {sentence}"
-        detail = etree.SubElement(element, f"{inside}Detail")
-    etree.SubElement(detail, "{http://xml.apache.org/axis/}hostname").text = host
-    return _written(envelope)
+        inside = (
+            f"<soapenv:Code><soapenv:Value>soapenv:{fault.code.value[1]}</soapenv:Value>"
+            f'</soapenv:Code><soapenv:Reason><soapenv:Text xml:lang="en">{sentence}</soapenv:Text>'
+            f"</soapenv:Reason><soapenv:Detail>{name}</soapenv:Detail>"
+        )
+    return _envelope(version, f"<soapenv:Fault>{inside}</soapenv:Fault>".encode())
 
 
-def _envelope(version: Version) -> tuple[Any, Any]:
-    names: Any = {"soapenv": version.namespace, "xsi": XSI}
-    envelope = etree.Element(f"{{{version.namespace}}}Envelope", nsmap=names)
-    return envelope, etree.SubElement(envelope, f"{{{version.namespace}}}Body")
-
-
-def _written(envelope: Any) -> bytes:
-    written: bytes = etree.tostring(envelope, encoding="utf-8", xml_declaration=True)
-    return written
+def _envelope(version: Version, body: bytes) -> bytes:
+    begin = (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        f'<soapenv:Envelope xmlns:soapenv="{version.namespace}" xmlns:xsi="{XSI}"><soapenv:Body>'
+    )
+    return b"".join((begin.encode(), body, b"</soapenv:Body></soapenv:Envelope>"))

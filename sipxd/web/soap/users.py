@@ -70,7 +70,7 @@ class UserService:
     async def find(self, request: Values) -> dict[str, Any]:
         """The users whom a search finds."""
         places = {branch.id: branch for branch in await self.branches.all()}
-        found = [_document(user, places) for user in self._found(request["search"])]
+        found = (_document(user, places) for user in self._found(request["search"]))
         return {"users": {"user": found}}
 
     async def manage(self, request: Values) -> None:

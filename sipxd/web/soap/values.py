@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
@@ -95,29 +96,43 @@ def _reason(error: Any) -> str:
     return ascii(text)[1:-1][:300]
 
 
-def write(description: Description, kind: str, element: Any, values: Values) -> Iterator[None]:
-    """Put ``values`` of this kind into ``element``, in the order of the schema.
+def write(description: Description, kind: str, values: Values) -> Iterator[str]:
+    """The members of this kind as XML, in the order of the schema.
 
-    A value that is None is nil where it may be, else it is not there.  Yields after each item of a
-    list, so that somebody else may have his turn.
+    A value that is None is nil where it may be, else it is not there.  Comes in pieces, each item
+    of a list begins one, so that somebody else may have his turn.
     """
     for member in description.types[kind]:
         value = values.get(member.name)
         if member.many:
             for each in value or ():
-                yield from _put(description, member, element, each)
-                yield
+                yield from _written(description, member, each)
         elif value is not None:
-            yield from _put(description, member, element, value)
+            yield from _written(description, member, value)
         elif member.nillable:
-            etree.SubElement(element, member.name).set(_NIL, "true")
+            yield f'<{member.name} xsi:nil="true"/>'
 
 
-def _put(description: Description, member: Member, element: Any, value: Any) -> Iterator[None]:
-    child = etree.SubElement(element, member.name)
+def _written(description: Description, member: Member, value: Any) -> Iterator[str]:
+    name = member.name
     if member.type in description.types:
-        yield from write(description, member.type, child, value)
-    elif isinstance(value, bool):
-        child.text = "true" if value else "false"
-    else:
-        child.text = FORBIDDEN.sub("\ufffd", str(value))
+        yield from around(name, write(description, member.type, value))
+        return
+    text = ("true" if value else "false") if isinstance(value, bool) else escaped(str(value))
+    yield f"<{name}>{text}</{name}>" if text else f"<{name}/>"
+
+
+def around(name: str, pieces: Iterator[str], attributes: str = "") -> Iterator[str]:
+    """An element with these pieces in it; ``attributes`` begin with a blank."""
+    first = next(pieces, None)
+    if first is None:
+        yield f"<{name}{attributes}/>"
+        return
+    yield f"<{name}{attributes}>{first}"
+    yield from pieces
+    yield f"</{name}>"
+
+
+def escaped(text: str) -> str:
+    """A text as it stands in an element; what XML cannot have is replaced."""
+    return escape(FORBIDDEN.sub("\ufffd", text), {"\r": "&#13;"})
