@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from daemon import Daemon
 
-PIN = "pin4711Zk"
-EXAMPLE = """\
 <call-sequence>
   <rings>
     <ring>
@@ -33,15 +31,14 @@ EXAMPLE = """\
 
 
 @pytest.fixture
-def forward(make_daemon: Callable[..., Daemon]) -> Callable[..., str]:
+def forward(daemon: Daemon, new_user: Callable[[], str]) -> Callable[..., str]:
     """Run curl on /my/forward of a new user with these options; gives what it prints."""
-    daemon = make_daemon()
-    daemon.command("user", "add", "200", "--pin", PIN, "--sip-password", "sip-Pw-of-200")
-    daemon.start()
+    user = new_user()
     url = f"https://127.0.0.1:{daemon.web_port}/sipxconfig/rest/my/forward"
+    credentials = f"{user}:{daemon.pin(user)}"
 
     def run(*options: str) -> str:
-        command = ["curl", "--insecure", "--silent", "--show-error", "-u", f"200:{PIN}", url]
+        command = ["curl", "--insecure", "--silent", "--show-error", "-u", credentials, url]
         done = subprocess.run(
             [*command, *options], capture_output=True, text=True, timeout=30, check=True
         )

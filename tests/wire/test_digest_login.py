@@ -11,10 +11,10 @@ from daemon import Daemon
 PIN = "pin4711Zk"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def daemon(make_daemon: Callable[..., Daemon]) -> Daemon:
     made = make_daemon(web__digest=True)
-    for name in ("200", "201"):
+    for name in ("200", "201", "202", "203"):
         made.command("user", "add", name, "--alias", f"a{name}", "--pin", PIN,
                      "--sip-password", f"sip-Pw-of-{name}")  # fmt: skip
     made.start()
@@ -59,19 +59,19 @@ def test_a_wrong_name_or_pin_is_refused(daemon: Daemon, user: str) -> None:
 def test_guesses_by_digest_are_counted_like_others(daemon: Daemon) -> None:
     seen: set[str] = set()
     for number in range(15):
-        seen.add(statuses(curl(daemon, "--digest", user=f"201:guess{number}"))[-1])
+        seen.add(statuses(curl(daemon, "--digest", user=f"203:guess{number}"))[-1])
         if "429" in seen:
             break
     assert "429" in seen
 
 
 def test_what_is_checked_follows_the_pin_and_the_name(daemon: Daemon) -> None:
-    daemon.command("user", "set", "201", "--pin", "another4711")
-    assert statuses(curl(daemon, "--digest", user=f"201:{PIN}"))[-1] == "401"
-    assert statuses(curl(daemon, "--digest", user="201:another4711"))[-1] == "200"
-    daemon.command("user", "set", "201", "--rename", "2001")
-    assert statuses(curl(daemon, "--digest", user="2001:another4711"))[-1] == "401"
-    assert statuses(curl(daemon, "--basic", user="2001:another4711"))[-1] == "200"
+    daemon.command("user", "set", "202", "--pin", "another4711")
+    assert statuses(curl(daemon, "--digest", user=f"202:{PIN}"))[-1] == "401"
+    assert statuses(curl(daemon, "--digest", user="202:another4711"))[-1] == "200"
+    daemon.command("user", "set", "202", "--rename", "2002")
+    assert statuses(curl(daemon, "--digest", user="2002:another4711"))[-1] == "401"
+    assert statuses(curl(daemon, "--basic", user="2002:another4711"))[-1] == "200"
 
 
 def test_it_is_off_by_default(make_daemon: Callable[..., Daemon]) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from daemon import Daemon, free_port
 from sipp import Sipp, wait_until_bound
 from steps import (
@@ -23,6 +24,8 @@ from steps import (
     scenario,
     sdp,
 )
+
+pytestmark = pytest.mark.alone
 
 CALLERS = 200
 CALLEES = 20

@@ -25,6 +25,8 @@ from steps import (
     sdp,
 )
 
+pytestmark = pytest.mark.alone
+
 CALLS = 1000
 RATE = 100
 """Calls set up in a second."""
