@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from daemon import Daemon
 
+EXAMPLE = """\
 <call-sequence>
   <rings>
     <ring>
