@@ -56,12 +56,13 @@ def change_user(
     return apply(connection, vault, name, change, hashed(change), digest_realm).user
 
 
-def delete_user(connection: sa.Connection, name: str) -> User:
-    """Delete the user with this name or alias. Raises NotFound; Forbidden for superadmin.
+def delete_user(connection: sa.Connection, who: User | str) -> User:
+    """Delete a user. Raises NotFound; Forbidden for superadmin.
 
-    He leaves his hunt groups; his forwarding and his schedules go with him.
+    ``who`` as in ``apply``.  He leaves his hunt groups; his forwarding and his schedules go with
+    him.
     """
-    user = _existing(connection, name).user
+    user = _existing(connection, who).user
     if user.name == SUPERADMIN:
         raise Forbidden(f"{SUPERADMIN} cannot be deleted", field="name")
     users.delete(connection, user.id)
@@ -133,8 +134,12 @@ def _set_values(user: User, values: Mapping[str, bool | None], rules: Permission
     return attrs.evolve(user, granted=frozenset(granted), denied=frozenset(denied))
 
 
-def _existing(connection: sa.Connection, name: str) -> StoredUser:
-    stored = users.by_name(connection, name) if len(name) <= MAX_NAME else None
+def _existing(connection: sa.Connection, who: User | str) -> StoredUser:
+    if isinstance(who, User):
+        found = users.some(connection, [who.id])
+        stored, name = found[0] if found else None, who.name
+    else:
+        stored, name = users.by_name(connection, who) if len(who) <= MAX_NAME else None, who
     if stored is None:
         raise NotFound(f"there is no user {name[:80]!r}", field="name")
     return stored
@@ -188,13 +193,16 @@ def hashed(change: UserChange) -> str | None:
 def apply(
     connection: sa.Connection,
     vault: Vault,
-    name: str,
+    who: User | str,
     change: UserChange,
     pin_hash: str | None,
     digest_realm: str,
 ) -> StoredUser:
-    """Store a change of a user, whose new PIN has this hash. Raises as ``change_user``."""
-    old = _existing(connection, name)
+    """Store a change of a user, whose new PIN has this hash. Raises as ``change_user``.
+
+    ``who`` is the user himself, however he is called meanwhile, or a name or alias.
+    """
+    old = _existing(connection, who)
     user = old.user
     rules = permissions.rules(connection)
     new = _set_values(changed(user, change), change.values or {}, rules)

@@ -132,13 +132,14 @@ class Accounts:
 
     async def change(
         self,
-        name: str,
+        who: User | str,
         change: UserChange,
         *,
         also: Callable[[sa.Connection, User], None] | None = None,
     ) -> User:
         """Change a user. Raises NotFound, BadInput, Conflict, Forbidden, Overloaded.
 
+        ``who`` is the user himself, however he is called meanwhile, or a name or alias.
         ``also`` is given him after the change, and stores more about him in the same transaction.
         """
         pin_hash = None
@@ -147,7 +148,7 @@ class Accounts:
 
         def write(connection: sa.Connection) -> StoredUser:
             realm = self._digest_realm
-            stored = apply(connection, self._vault, name, change, pin_hash, realm)
+            stored = apply(connection, self._vault, who, change, pin_hash, realm)
             if also is not None:
                 also(connection, stored.user)
             return stored
@@ -167,10 +168,10 @@ class Accounts:
             "user.voicemail_pin", lambda c: users.save_voicemail_pin(c, user.id, pin_hash)
         )
 
-    async def delete(self, name: str) -> User:
-        """Delete a user. Raises NotFound, Forbidden, Overloaded."""
+    async def delete(self, who: User | str) -> User:
+        """Delete a user (``who`` as in ``change``). Raises NotFound, Forbidden, Overloaded."""
         user = await self._store.write(
-            "user.delete", lambda connection: delete_user(connection, name)
+            "user.delete", lambda connection: delete_user(connection, who)
         )
         self._tell(self._forget(user.id), None)
         return user

@@ -52,7 +52,7 @@ class Profiles:
 
         Raises as `Accounts.change`; nothing is stored then.
         """
-        return await self._accounts.change(user.name, change, also=_also(make))
+        return await self._accounts.change(user, change, also=_also(make))
 
     async def add(self, new: NewUser, make: Callable[[Profile], Profile]) -> User:
         """Make a user with contact information. Raises as `Accounts.add`."""
@@ -89,5 +89,5 @@ def as_stored(connection: sa.Connection, user: User) -> User:
 
     In memory he changes a moment after the commit, and whatever else is read with him at it.
     """
-    found = users.by_name(connection, user.name)
-    return user if found is None or found.user.id != user.id else found.user
+    found = users.some(connection, [user.id])
+    return found[0].user if found else user

@@ -97,7 +97,7 @@ class SettingValues:
             stored.save(connection, changed.id, kept)
 
         if permissions or kept:
-            await self._accounts.change(user.name, UserChange(values=permissions), also=also)
+            await self._accounts.change(user, UserChange(values=permissions), also=also)
         # Last, because a timer that was read is not refused any more.
         if timer != "":
             await self._forwardings.change(user, lambda old: attrs.evolve(old, timer=seconds))

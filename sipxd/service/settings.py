@@ -87,7 +87,7 @@ class Settings:
                 contact = attrs.evolve(present.contact, alternate_email_address=alternate_email)
                 profiles.save(connection, changed.id, attrs.evolve(present, contact=contact))
 
-        await self._accounts.change(user.name, UserChange(email=email), also=also)
+        await self._accounts.change(user, UserChange(email=email), also=also)
 
     async def speed_dial(self, user: User) -> SpeedDial:
         """His buttons, or those of the first of his groups that has some."""

@@ -56,10 +56,13 @@ class Accounts(Protocol):
     async def add(self, request: NewUser) -> tuple[User, Generated]:
         """Make a user; he can be called when this returns. Raises NotFound, Conflict."""
 
-    async def change(self, name: str, change: UserChange) -> User:
-        """Change a user. Raises NotFound, BadInput, Conflict, Forbidden."""
+    async def change(self, who: User | str, change: UserChange) -> User:
+        """Change the user, or the one of that name. Raises NotFound, BadInput, Conflict, Forbidden.
 
-    async def delete(self, name: str) -> User:
+        A ``User`` is the same whatever he is called meanwhile; of a name that need not be true.
+        """
+
+    async def delete(self, who: User | str) -> User:
         """Delete a user. Raises NotFound, Forbidden."""
 
     async def set_voicemail_pin(self, user: User, pin: str) -> None:

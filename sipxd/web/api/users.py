@@ -118,7 +118,7 @@ def add_users_routes(app: Klein, authenticator: Authenticator, users: Users) -> 
     @app.route(f"{PATH}/<name>", methods=["DELETE"])
     async def delete_user(request: Request, name: str) -> bytes:
         await administrator(authenticator, request)
-        await shield(accounts.delete(find_user(accounts, name).name))
+        await shield(accounts.delete(find_user(accounts, name)))
         return empty_answer(request, 200)
 
     @app.route(f"{PATH}/<name>/groups", methods=["GET"])
@@ -132,14 +132,14 @@ def add_users_routes(app: Klein, authenticator: Authenticator, users: Users) -> 
     async def leave_groups(request: Request, name: str) -> bytes:
         await administrator(authenticator, request)
         user = find_user(accounts, name)
-        await shield(accounts.change(user.name, UserChange(groups=())))
+        await shield(accounts.change(user, UserChange(groups=())))
         return empty_answer(request, 200)
 
     @app.route(f"{PATH}/<name>/groups/<group>", methods=["POST"])
     async def join_group(request: Request, name: str, group: str) -> bytes:
         await administrator(authenticator, request)
         user = find_user(accounts, name)
-        await shield(accounts.change(user.name, UserChange(joins=(group,))))
+        await shield(accounts.change(user, UserChange(joins=(group,))))
         return empty_answer(request, 200)
 
     @app.route(f"{PATH}/<name>/groups/<group>", methods=["DELETE"])
@@ -148,7 +148,7 @@ def add_users_routes(app: Klein, authenticator: Authenticator, users: Users) -> 
         user = find_user(accounts, name)
         if group not in user.groups:
             raise NotFound(f"{user.name} is in no user group {group[:80]!r}.")
-        await shield(accounts.change(user.name, UserChange(leaves=(group,))))
+        await shield(accounts.change(user, UserChange(leaves=(group,))))
         return empty_answer(request, 200)
 
 

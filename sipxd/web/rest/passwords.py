@@ -29,7 +29,7 @@ def add_password_routes(app: Klein, authenticator: Authenticator, accounts: Acco
         if getattr(request, "private_key", None) is not None:
             raise Forbidden("A private key changes no password; log in with the present one.")
         password = _secret(request, MIN_PASSWORD, "Password")
-        await shield(accounts.change(user.name, UserChange(pin=password)))
+        await shield(accounts.change(user, UserChange(pin=password)))
         return empty_answer(request, 200)
 
     @app.route(f"{MY}/voicemail/pin/<hidden>", methods=["PUT"])

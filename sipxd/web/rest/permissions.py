@@ -122,7 +122,7 @@ def add_user_permission_routes(
     async def update_user(request: Request, id_text: str) -> bytes:
         user = present_user(accounts, id_text)
         values = _read_values(read_document(request, "user", ("permissions",)))
-        await shield(accounts.change(user.name, UserChange(values=values)))
+        await shield(accounts.change(user, UserChange(values=values)))
         return result_answer(request, UPDATED, id=user.id)
 
     routes.needs_id("PUT", "user-permission")

@@ -173,13 +173,13 @@ def add_user_routes(
             **wanted.same(await group_names(wanted.group_ids)),
             branch=wanted.branch or 0,
         )
-        await shield(accounts.change(user.name, change))
+        await shield(accounts.change(user, change))
         return result_answer(request, UPDATED, id=user.id)
 
     @routes.add("DELETE", "user/<id_text>", DELETE_FAILED)
     async def delete_user(request: Request, id_text: str) -> bytes:
         user = present_user(accounts, id_text)
-        await shield(accounts.delete(user.name))
+        await shield(accounts.delete(user))
         return result_answer(request, DELETED, id=user.id)
 
     routes.needs_id("DELETE", "user")
