@@ -61,7 +61,7 @@ from sipxd.service.rehearsals import Rehearsals
 from sipxd.service.setting_values import SettingValues
 from sipxd.service.settings import Settings
 from sipxd.service.signalling import Signalling
-from sipxd.service.telephones import Telephones
+from sipxd.service.telephones import Lines, Telephones
 from sipxd.service.tokens import Tokens
 from sipxd.service.transfers import Transfers
 from sipxd.service.user_groups import UserGroups
@@ -279,6 +279,7 @@ class App(MultiService):
             ),
             attendants=Attendants(self.store),
             telephones=Telephones(self.store),
+            lines=Lines(self.accounts, config.domain),
             ready=lambda: self._ready,
         )
         site = build_site(services, reactor=reactor)

@@ -88,3 +88,9 @@ def is_serial(serial: str) -> bool:
 def is_model(model: str) -> bool:
     """Whether there is such a model."""
     return _MODEL.fullmatch(model) is not None
+
+
+def address(shown: str, user: str, server: str) -> str:
+    """The address of a line, with the name that is shown."""
+    shown = shown.replace('"', "")
+    return f'"{shown}"<sip:{user}@{server}>' if shown else f"<sip:{user}@{server}>"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 import sqlalchemy as sa
 
-from sipxd.directory.telephone import MAX_LINES, Telephone, is_model, is_serial
+from sipxd.directory.telephone import MAX_LINES, Line, Telephone, address, is_model, is_serial
+from sipxd.directory.user import User
 from sipxd.errors import BadInput
+from sipxd.service.accounts import Accounts
 from sipxd.store import telephones as stored
 from sipxd.store.store import Store
 
@@ -47,6 +50,30 @@ class Telephones:
     async def delete(self, telephone_id: int) -> None:
         """Delete a telephone with its lines."""
         await self._store.write("telephone.delete", lambda c: stored.delete(c, telephone_id))
+
+
+@attrs.frozen
+class Lines:
+    """What clients are told of lines; ``domain`` is that of the users'."""
+
+    accounts: Accounts
+    domain: str
+
+    def user(self, line: Line) -> User | None:
+        """Whose line it is; None: it is external."""
+        return None if line.user_id is None else self.accounts.by_id(line.user_id)
+
+    def name(self, line: Line) -> str:
+        """The user name, here or at the other server."""
+        user = self.user(line)
+        return line.name if user is None else user.name
+
+    def uri(self, line: Line) -> str:
+        """The address, with the name that is shown."""
+        user = self.user(line)
+        if user is None:
+            return line.uri
+        return address(f"{user.first_name} {user.last_name}".strip(), user.name, self.domain)
 
 
 def _check(telephone: Telephone) -> None:

@@ -7,6 +7,7 @@ from klein import Klein
 from sipxd.web.api.absent import add_absent_routes as add_api_absent_routes
 from sipxd.web.api.cdrs import add_cdrs_routes as add_api_cdrs_routes
 from sipxd.web.api.orbits import add_orbits_routes
+from sipxd.web.api.phones import add_phones_routes
 from sipxd.web.api.registrations import add_registrations_routes
 from sipxd.web.api.schedules import add_schedules_routes as add_api_schedules_routes
 from sipxd.web.api.user_groups import add_user_groups_routes
@@ -31,6 +32,7 @@ from sipxd.web.rest.permissions import (
 )
 from sipxd.web.rest.phonebook_entries import add_phonebook_entry_routes
 from sipxd.web.rest.phonebooks import add_phonebook_routes
+from sipxd.web.rest.phones import add_phone_routes
 from sipxd.web.rest.preferences import add_preferences_routes
 from sipxd.web.rest.speed_dial import add_speed_dial_routes
 from sipxd.web.rest.user_groups import add_user_group_routes
@@ -77,6 +79,7 @@ def add_routes(app: Klein, authenticator: Authenticator, services: Services) -> 
     add_permission_routes(app, authenticator, permissions)
     add_user_permission_routes(app, authenticator, accounts, permissions)
     add_user_group_permission_routes(app, authenticator, groups, permissions)
+    add_phone_routes(app, authenticator, services.telephones)
     add_attendant_routes(app, authenticator, services.attendants)
     add_calls_routes(app, authenticator, accounts, calls)
     add_forwarding_routes(app, authenticator, accounts, forwardings)
@@ -91,6 +94,7 @@ def add_routes(app: Klein, authenticator: Authenticator, services: Services) -> 
     add_registrations_routes(app, authenticator, accounts, services.registrations, config.domain)
     add_orbits_routes(app, authenticator, services.park_orbits, config.domain)
     add_api_cdrs_routes(app, authenticator, accounts, services.call_log)
+    add_phones_routes(app, authenticator, accounts, services.telephones, services.lines)
     users = Users(accounts, services.profiles, groups, branches)
     add_users_routes(app, authenticator, users)
     add_my_user_routes(app, authenticator, users)

@@ -26,7 +26,7 @@ from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
 from sipxd.service.setting_values import SettingValues
 from sipxd.service.settings import Settings
-from sipxd.service.telephones import Telephones
+from sipxd.service.telephones import Lines, Telephones
 from sipxd.service.user_groups import UserGroups
 from sipxd.sip.registrar import Binding
 from sipxd.store.calls import Wanted
@@ -361,5 +361,6 @@ class Services:
     setting_values: SettingValues
     attendants: Attendants
     telephones: Telephones
+    lines: Lines
     ready: Callable[[], bool]
     """Whether calls are taken now."""

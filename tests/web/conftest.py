@@ -43,7 +43,7 @@ from sipxd.service.private_phonebooks import PrivatePhonebooks
 from sipxd.service.profiles import Profiles
 from sipxd.service.setting_values import SettingValues
 from sipxd.service.settings import Settings
-from sipxd.service.telephones import Telephones
+from sipxd.service.telephones import Lines, Telephones
 from sipxd.service.user_groups import UserGroups
 from sipxd.service.vault import Vault
 from sipxd.store.engine import create_engine, migrate
@@ -314,6 +314,7 @@ async def door(certificate: tuple[Path, Path], office: Office, tmp_path: Path) -
         ),
         attendants=Attendants(office.store),
         telephones=Telephones(office.store),
+        lines=Lines(office.accounts, "example.org"),
         ready=lambda: holder[0].ready,
     )
     site = build_site(services, reactor=clock)

@@ -14,7 +14,7 @@ ensure = pytest_twisted.ensureDeferred
     [
         ("pagegroups", "paging server"),
         ("pagegroups/1/settings/general", "paging server"),
-        ("phones/", "provisioning"),
+        ("phones/models", "provisioning"),
         ("phones/0004f2a1b2c3/sendProfile/restart", "provisioning"),
         ("phoneGroups/1", "provisioning"),
         ("gateways", "[[gateway]]"),

@@ -200,7 +200,6 @@ async def test_what_breaks_a_rule_is_told_and_nothing_is_stored(house) -> None:
     assert await status(house, "PUT", "users/nobody", {}) == 404
     assert await status(house, "DELETE", "users/superadmin") == 403
     assert await status(house, "GET", "users", user="200") == 403
-    assert await status(house, "GET", "users/name/200/phones") == 501
 
 
 @ensure

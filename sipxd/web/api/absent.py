@@ -42,10 +42,11 @@ ABSENT = {
         "The paging server is no part of sipxd: run one beside it, and lead its numbers there with "
         "a [[route]]"
     ),
-    "phones": _PHONES,
+    "phones/models": _PHONES,
+    "phones/<name>/settings": _PHONES,
+    "phones/<name>/sendProfile": _PHONES,
+    "phones/sendProfile": _PHONES,
     "phoneGroups": _PHONES,
-    "users/name/<name>/phones": _PHONES,
-    "users/id/<name>/phones": _PHONES,
     "gateways": _GATEWAYS,
     "rules": _GATEWAYS,
     "servers": _CLUSTER,

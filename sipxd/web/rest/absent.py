@@ -51,7 +51,6 @@ ABSENT = (
     Absent("my/feed/voicemail/<folder>", ("GET",), _MAILBOXES, of_users=True),
     Absent("my/redirect/mailbox/<path:rest>", ("GET", "PUT", "DELETE"), _MAILBOXES, of_users=True),
     Absent("my/redirect/media/<path:rest>", ("GET",), _MAILBOXES, of_users=True),
-    Absent("phone", ("POST",), _PHONES),
     Absent("phone/<serial>/profile/<name>", ("GET",), _PHONES),
     Absent("backup/<kind>", ANY, _BACKUP),
     Absent("restore", ANY, _BACKUP),

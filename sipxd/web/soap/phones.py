@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from sipxd.directory.telephone import Line, Telephone, serial_of
+from sipxd.directory.telephone import Line, Telephone, address, serial_of
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, NotFound, Unprocessable
-from sipxd.service.telephones import Telephones
+from sipxd.service.telephones import Lines, Telephones
 from sipxd.web.services import Accounts
 from sipxd.web.soap.endpoint import Handlers
 from sipxd.web.soap.values import Values
@@ -27,11 +27,11 @@ IGNORED = ("modelId", "groups", "lines")
 
 @attrs.frozen
 class PhoneService:
-    """The operations; ``domain`` is that of the users' lines."""
+    """The operations."""
 
     telephones: Telephones
     accounts: Accounts
-    domain: str
+    lines: Lines
 
     def handlers(self) -> Handlers:
         """By their names."""
@@ -82,9 +82,9 @@ class PhoneService:
         """What is done to each telephone, in its order. Raises BadInput."""
         changes = [_edit(each) for each in filter(None, request["edit"])]
         if name := request["removeLineByUserId"]:
-            changes.append(self._without_lines(lambda line: self._name(line) == name))
+            changes.append(self._without_lines(lambda line: self.lines.name(line) == name))
         if uri := request["removeLineByUri"]:
-            changes.append(self._without_lines(lambda line: self._uri(line) == uri))
+            changes.append(self._without_lines(lambda line: self.lines.uri(line) == uri))
         if line := request["addLine"]:
             changes.append(_with_line(Line(self._user(line["userId"]).id)))
         if line := request["addExternalLine"]:
@@ -107,16 +107,6 @@ class PhoneService:
             raise BadInput(f"addLine/userId: there is no user {name[:80]!r}", field="userId")
         return user
 
-    def _name(self, line: Line) -> str:
-        user = None if line.user_id is None else self.accounts.by_id(line.user_id)
-        return line.name if user is None else user.name
-
-    def _uri(self, line: Line) -> str:
-        user = None if line.user_id is None else self.accounts.by_id(line.user_id)
-        if user is None:
-            return line.uri
-        return _address(f"{user.first_name} {user.last_name}".strip(), user.name, self.domain)
-
     def _document(self, telephone: Telephone) -> dict[str, Any]:
         return {
             "serialNumber": telephone.serial,
@@ -124,21 +114,17 @@ class PhoneService:
             "description": telephone.description or None,
             "groups": telephone.groups,
             "lines": [
-                {"userId": self._name(line), "uri": self._uri(line)} for line in telephone.lines
+                {"userId": self.lines.name(line), "uri": self.lines.uri(line)}
+                for line in telephone.lines
             ],
             "deviceVersion": telephone.version or None,
         }
 
 
-def _address(shown: str, user: str, server: str) -> str:
-    shown = shown.replace('"', "")
-    return f'"{shown}"<sip:{user}@{server}>' if shown else f"<sip:{user}@{server}>"
-
-
 def _external(line: Values) -> Line:
     """A line elsewhere; its password is not kept, because no telephone gets it from here."""
     name, server = line["userId"], line["registrationServer"]
-    return Line(None, name, _address(line["displayName"] or "", name, server))
+    return Line(None, name, address(line["displayName"] or "", name, server))
 
 
 def _changed(

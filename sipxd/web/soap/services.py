@@ -27,7 +27,7 @@ def add_soap_services(app: Klein, authenticator: Authenticator, services: Servic
         ("PermissionService", PermissionService(permissions)),
         ("CallGroupService", CallGroupService(accounts, groups)),
         ("ParkOrbitService", ParkOrbitService(orbits)),
-        ("PhoneService", PhoneService(telephones, accounts, config.domain)),
+        ("PhoneService", PhoneService(telephones, accounts, services.lines)),
         ("SystemService", SystemService(config)),
         ("TestService", test),
     ):
