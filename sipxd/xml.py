@@ -8,7 +8,7 @@ has a DOCTYPE (sipXcom contract 1.6), so any is refused, before one entity of it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -25,12 +25,15 @@ The reactor waits while a document is read: so many take 20 ms, and so do the mo
 that are neither, the attributes.
 """
 
+SLICE = 32_768
+"""Bytes that are read in one go where others get their turn."""
+
 _YES = ("true", "1")
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML document may contain, not even escaped."""
 
 
-@attrs.frozen
+@attrs.define  # not frozen, which would make it twice as slow to make
 class Element:
     """An element; of its attributes only those are kept that say yes."""
 
@@ -64,8 +67,12 @@ class _Builder:
         if len(self._open) > MAX_DEPTH:
             raise BadInput(f"The document nests deeper than {MAX_DEPTH} elements.")
         namespace, _, name = tag.removeprefix("{").rpartition("}")
-        marks = tuple(each.rpartition("}")[2] for each, yes in attributes.items() if yes in _YES)
-        element = Element(name, namespace=namespace, marks=marks)
+        marks = (
+            tuple([each.rpartition("}")[2] for each, yes in attributes.items() if yes in _YES])
+            if attributes
+            else ()
+        )
+        element = Element(name, [], [], namespace, marks)
         self._open[-1].children.append(element)
         self._open.append(element)
 
@@ -91,24 +98,53 @@ class _Builder:
 
 def parse_xml(document: bytes) -> Element:
     """The root of a document, or BadInput with what is wrong and where."""
+    text = _checked(document)
+    try:
+        return _root(etree.fromstring(text, _parser()))
+    except etree.XMLSyntaxError as error:
+        raise _broken(error) from None
+
+
+async def parse_in_turns(document: bytes, turn: Callable[[], Awaitable[None]]) -> Element:
+    """As ``parse_xml``; ``turn`` is awaited now and then while a large document is read."""
+    if len(document) <= SLICE:
+        return parse_xml(document)
+    text, parser = _checked(document), _parser()
+    try:
+        for begin in range(0, len(text), SLICE):
+            parser.feed(text[begin : begin + SLICE])
+            await turn()
+        return _root(parser.close())
+    except etree.XMLSyntaxError as error:
+        raise _broken(error) from None
+
+
+def _checked(document: bytes) -> bytes:
     if len(document) > MAX_BYTES:
         raise BadInput(f"The document is larger than {MAX_BYTES} bytes.")
+    return document.lstrip(b" \t\r\n")
+
+
+def _parser() -> etree.XMLParser:
     target: Any = _Builder()
-    parser = etree.XMLParser(
+    return etree.XMLParser(
         target=target,
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
         huge_tree=False,
     )
-    try:
-        parsed: Any = etree.fromstring(document.lstrip(b" \t\r\n"), parser)
-    except etree.XMLSyntaxError as error:
-        # The parser quotes the document, whose characters go nowhere unseen.
-        reason = ascii(error.msg or "it is broken")[1:-1][:200]
-        raise BadInput(f"The document is not well-formed XML: {reason}.") from None
+
+
+def _root(parsed: Any) -> Element:
     root: Element = parsed.children[0]
     return root
+
+
+def _broken(error: etree.XMLSyntaxError) -> BadInput:
+    # The parser quotes the document, whose characters go nowhere unseen.
+    reason = ascii(error.msg or "it is broken")[1:-1][:200]
+    return BadInput(f"The document is not well-formed XML: {reason}.")
 
 
 @attrs.frozen

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import re
 import time
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sipxd.errors import BadInput
-from sipxd.xml import MAX_BYTES, MAX_DEPTH, MAX_PARTS, Items, parse_xml, write_xml
+from sipxd.xml import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_PARTS,
+    SLICE,
+    Element,
+    Items,
+    parse_in_turns,
+    parse_xml,
+    write_xml,
+)
 
 LAUGHS = (
     b'<!DOCTYPE l [<!ENTITY a "' + b"a" * 100 + b'">'
@@ -90,6 +103,42 @@ def test_nothing_takes_longer_than_a_phone_call_can_wait(name: str) -> None:
         return time.process_time() - begun
 
     assert min(seconds() for _ in range(3)) < 0.05
+
+
+def in_turns(document: bytes) -> tuple[Element, int]:
+    """What is read in turns, and how many there were."""
+    turns = []
+
+    async def turn() -> None:
+        turns.append(1)
+
+    return asyncio.run(parse_in_turns(document, turn)), len(turns)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_refused_at_once_is_refused_in_turns_in_the_same_words(name: str) -> None:
+    def sentence(parse: Callable[[bytes], object]) -> str:
+        with pytest.raises(BadInput) as caught:
+            parse(HOSTILE[name])
+        return re.sub("[0-9]+", "N", caught.value.detail)
+
+    assert sentence(in_turns) == sentence(parse_xml)
+
+
+def test_what_is_read_in_turns_is_the_same() -> None:
+    item = "<a b='1'>Zoë\r\n&amp;</a>".encode() + b" " * 500
+    large = fill(b"<r xmlns='urn:x'>", item, b"</r>   ")
+    wide = ("<r>" + "Zoë" * 100_000 + "</r>").encode("utf-16")
+    for document in (large, b"<r>Zo</r>", b"\xef\xbb\xbf" + large[:-3], wide):
+        root, turns = in_turns(document)
+        assert written(root) == written(parse_xml(document))
+        assert turns >= len(document) // SLICE
+
+
+def written(element: Element) -> object:
+    """All there is of an element; how its text was cut does not matter."""
+    same = element.name, element.namespace, element.marks, element.text
+    return (*same, [written(child) for child in element.children])
 
 
 def test_a_bomb_uses_no_memory() -> None:

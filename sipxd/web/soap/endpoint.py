@@ -81,7 +81,7 @@ class Endpoints:
             await deferLater(request.site.reactor, 0)  # type: ignore[union-attr]
 
         try:
-            message = read_message(request.content.read())  # type: ignore[union-attr]
+            message = await read_message(request.content.read(), turn)  # type: ignore[union-attr]
             version = message.version
             operation, values = _read(self._description, service, message)
             told = await shield(_run(handlers[operation.name], values))

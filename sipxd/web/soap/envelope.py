@@ -11,7 +11,7 @@ import attrs
 from sipxd.errors import BadInput
 from sipxd.web.soap.schema import NAMESPACE, Description
 from sipxd.web.soap.values import XSI, Values, around, escaped, write
-from sipxd.xml import Element, parse_xml
+from sipxd.xml import Element, parse_in_turns
 
 AT_ONCE = 1000
 """Elements that are written in one go; so many take some milliseconds."""
@@ -62,10 +62,13 @@ class Message:
     element: Element | None
 
 
-def read_message(document: bytes) -> Message:
-    """The request that a document is. Raises `Fault`."""
+async def read_message(document: bytes, turn: Callable[[], Awaitable[None]]) -> Message:
+    """The request that a document is. Raises `Fault`.
+
+    It may be a large one: ``turn`` is awaited now and then while it is read.
+    """
     try:
-        envelope = parse_xml(document)
+        envelope = await parse_in_turns(document, turn)
     except BadInput as error:
         raise Fault(error.detail) from None
     if envelope.name != "Envelope":

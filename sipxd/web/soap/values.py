@@ -14,7 +14,8 @@ from sipxd.web.soap.schema import NAMESPACE, Description, Member
 from sipxd.xml import FORBIDDEN, Element
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-_NIL = f"{{{XSI}}}nil"
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+"""For what was parsed before, and is written anew."""
 _BRACES = re.compile(r"\{[^}]*\}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}", re.ASCII)
 
@@ -27,16 +28,18 @@ def read(description: Description, name: str, element: Element) -> dict[str, Any
     Of a member that may be there many times it is a list; one that is not there, or nil, is None.
     Raises BadInput with the path of what the schema does not know.
     """
-    target = etree.Element(f"{{{NAMESPACE}}}{name}", nsmap={"c": NAMESPACE, "xsi": XSI})
-    values = _read(description, name, element, target, name)
-    if not description.requests.validate(target):
+    normal = [f'<c:{name} xmlns:c="{NAMESPACE}" xmlns:xsi="{XSI}">']
+    values = _read(description, name, element, normal, name)
+    normal.append(f"</c:{name}>")
+    if not description.requests.validate(etree.fromstring("".join(normal), _PARSER)):
         raise BadInput(_reason(description.requests.error_log[-1]))
     return values
 
 
 def _read(
-    description: Description, kind: str, element: Element, target: Any, path: str
+    description: Description, kind: str, element: Element, normal: list[str], path: str
 ) -> dict[str, Any]:
+    """The members of an element, which are put into ``normal`` as the schema wants them."""
     members = {member.name: member for member in description.types[kind]}
     if text := element.text.strip():
         raise BadInput(f"{path} must hold elements, not {text[:40]!a}")
@@ -55,28 +58,33 @@ def _read(
             raise BadInput(f"{path}/{name} is there {len(found)} times")
         if not found and member.needed:
             raise BadInput(f"{path}/{name} is missing")
-        each = [_one(description, member, child, target, f"{path}/{name}") for child in found]
+        place = f"{path}/{name}"
+        each = [_one(description, member, child, normal, place) for child in found]
         values[name] = each if member.many else (each[0] if each else None)
     return values
 
 
-def _one(description: Description, member: Member, child: Element, target: Any, path: str) -> Any:
-    """The value of one element, which is put into ``target`` as the schema wants it."""
+def _one(
+    description: Description, member: Member, child: Element, normal: list[str], path: str
+) -> Any:
+    name = member.name
     if child.marked("nil"):
         if child.children or child.text.strip():
             raise BadInput(f"{path} is nil and must be empty then")
         if member.nillable:
-            etree.SubElement(target, member.name).set(_NIL, "true")
+            normal.append(f'<{name} xsi:nil="true"/>')
         return None
-    written = etree.SubElement(target, member.name)
     if member.type in description.types:
-        return _read(description, member.type, child, written, path)
+        normal.append(f"<{name}>")
+        values = _read(description, member.type, child, normal, path)
+        normal.append(f"</{name}>")
+        return values
     if child.children:
         raise BadInput(f"{path} must be text without elements in it")
     text = child.text if member.type == "string" else child.text.strip()
-    if FORBIDDEN.search(text):
+    if text and FORBIDDEN.search(text):
         raise BadInput(f"{path} has a character that no XML document may have")
-    written.text = text
+    normal.append(f"<{name}>{escaped(text)}</{name}>" if text else f"<{name}/>")
     match member.type:
         case "boolean":
             value = {"true": True, "1": True, "false": False, "0": False}.get(text)
