@@ -56,6 +56,18 @@ reactor.run()
 """
 
 
+CHANGING = """
+wrk.headers["Content-Type"] = "text/xml"
+local body = [[%s]]
+local count, begin = 0, os.time()
+function request()
+  count = count + 1
+  return wrk.format(nil, nil, nil, (body:gsub("NEXT", begin .. "-" .. count)))
+end
+"""
+"""What lets wrk send another body each time."""
+
+
 @attrs.frozen
 class Question:
     """A request that is repeated."""
@@ -65,6 +77,8 @@ class Question:
     path: str
     status: int
     user: str = "200"
+    body: str = ""
+    """Sent as XML; ``NEXT`` in it is another text each time."""
 
 
 QUESTIONS = (
@@ -81,7 +95,8 @@ def ask(directory: Path, port: int, question: Question, pid: int) -> tuple[float
     script.write_text(
         f'wrk.method = "{question.method}"\n'
         f'wrk.headers["Authorization"] = "Basic {token}"\n'
-        "bad = 0\n"
+        + (CHANGING % question.body if question.body else "")
+        + "bad = 0\n"
         f"function response(status) if status ~= {question.status} then bad = bad + 1 end end\n"
         "function setup(thread) first = first or thread end\n"
         'function done() io.write("bad: ", first:get("bad"), "\\n") end\n'

@@ -6,24 +6,20 @@ daemon.  PINs are not hashed here: that costs both the same, and more than all t
 
 from __future__ import annotations
 
-import base64
 import os
-import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import attrs
-from load import Daemon, separate, used_by
+from load import Daemon, separate
+from rest import PIN, Question, ask
 from result import report
 
-SECONDS = int(os.environ.get("BENCH_SECONDS", "5"))
 USERS = int(os.environ.get("BENCH_USERS", "10000"))
-CONNECTIONS = 8
 TARGET = 2.0
 """The most that an operation may cost, as a multiple of the same by REST."""
-PIN = "bench4711"
+ASKING = "900"
+"""The administrator who asks."""
 WITHOUT_HASHING = """
 import sys
 import sipxd.service.account_changes as accounts
@@ -44,17 +40,6 @@ ADD = f"<c:AddUser><user>{USER}</user><pin>{PIN}</pin></c:AddUser>"
 REST = f"<user>{MEMBERS}<pin>{PIN}</pin><aliases><alias><alias>%s</alias></alias></aliases></user>"
 
 
-@attrs.frozen
-class Question:
-    """A request that is repeated; ``NEXT`` in its body is another name each time."""
-
-    name: str
-    method: str
-    path: str
-    status: int
-    body: str
-
-
 def questions(user_id: int) -> dict[str, tuple[Question, Question]]:
     """Each operation by SOAP and by REST."""
     service = "/sipxconfig/services/UserService"
@@ -62,48 +47,14 @@ def questions(user_id: int) -> dict[str, tuple[Question, Question]]:
     rest_add = REST % ("rNEXT", "u-NEXT")
     return {
         "find_user": (
-            Question("soap_find", "POST", service, 200, ENVELOPE % FIND),
-            Question("rest_find", "GET", f"/sipxconfig/rest/user/{user_id}", 200, ""),
+            Question("soap_find", "POST", service, 200, ASKING, ENVELOPE % FIND),
+            Question("rest_find", "GET", f"/sipxconfig/rest/user/{user_id}", 200, ASKING),
         ),
         "add_user": (
-            Question("soap_add", "POST", service, 200, soap_add),
-            Question("rest_add", "PUT", "/sipxconfig/rest/user", 201, rest_add),
+            Question("soap_add", "POST", service, 200, ASKING, soap_add),
+            Question("rest_add", "PUT", "/sipxconfig/rest/user", 201, ASKING, rest_add),
         ),
     }
-
-
-def ask(directory: Path, port: int, question: Question, pid: int) -> tuple[float, int]:
-    """Microseconds of CPU that the process used for each request, and the requests a second."""
-    token = base64.b64encode(f"900:{PIN}".encode()).decode()
-    script = directory / f"{question.name}.lua"
-    script.write_text(
-        f'wrk.method = "{question.method}"\n'
-        f'wrk.headers["Authorization"] = "Basic {token}"\n'
-        'wrk.headers["Content-Type"] = "text/xml"\n'
-        f"local body = [[{question.body}]]\n"
-        "local count, begin = 0, os.time()\n"
-        "function request()\n"
-        "  count = count + 1\n"
-        '  return wrk.format(nil, nil, nil, (body:gsub("NEXT", begin .. "-" .. count)))\n'
-        "end\n"
-        "bad = 0\n"
-        f"function response(status) if status ~= {question.status} then bad = bad + 1 end end\n"
-        "function setup(thread) first = first or thread end\n"
-        'function done() io.write("bad: ", first:get("bad"), "\\n") end\n'
-    )
-    url = f"https://127.0.0.1:{port}{question.path}"
-
-    def run(seconds: int) -> str:
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, url]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    run(1)  # the PIN is checked once, and everything is warm
-    before = used_by(pid)
-    output = run(SECONDS)
-    used = used_by(pid) - before
-    requests = int(re.search(r"(\d+) requests in", output)[1])  # type: ignore[index]
-    assert "bad: 0" in output, output
-    return used / requests * 1e6, round(requests / SECONDS)
 
 
 def main() -> None:
