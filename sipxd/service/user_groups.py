@@ -5,12 +5,14 @@ Read when somebody asks; what it means to calls stands in the accounts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 import attrs
 import sqlalchemy as sa
 from twisted.internet.defer import DeferredLock
 
+from sipxd.directory.branch import Branch
 from sipxd.directory.permission import PermissionRules
 from sipxd.directory.user import User
 from sipxd.directory.user_group import UserGroup
@@ -18,11 +20,30 @@ from sipxd.errors import BadInput, NotFound
 from sipxd.service.account_requests import check_group_name
 from sipxd.service.accounts import Accounts
 from sipxd.service.forwardings import Forwardings
-from sipxd.store import branches, permissions
+from sipxd.store import branches, permissions, users
 from sipxd.store import user_groups as stored
 from sipxd.store.store import Store
 
+T = TypeVar("T")
+
 MAX_DESCRIPTION = 255
+AT_ONCE = 500
+"""Users for whom one query asks."""
+
+
+@attrs.frozen
+class Belonging:
+    """Users, and what they belong to, all as of the same moment."""
+
+    users: Sequence[User]
+    groups: Mapping[str, UserGroup]
+    """By their names, in the order in which they count."""
+    branches: Mapping[int, Branch]
+
+    def groups_of(self, user: User) -> list[UserGroup]:
+        """His groups, in the order in which they count."""
+        own = [self.groups[name] for name in user.groups if name in self.groups]
+        return sorted(own, key=lambda group: (group.weight, group.id))
 
 
 class UserGroups:
@@ -48,6 +69,45 @@ class UserGroups:
             if group.name == name:
                 return group
         raise NotFound(f"there is no user group {name[:80]!r}", field="group")
+
+    async def belonging(self, asked: Sequence[User]) -> Belonging:
+        """These users as they are stored, with their groups and branches; not who is gone.
+
+        In memory they change a moment later, and one who is in a renamed group would seem to be in
+        none: a client that sends him back so takes him out of it.
+        """
+
+        def read(connection: sa.Connection) -> Belonging:
+            there = {
+                each.user.id: each.user
+                for start in range(0, len(asked), AT_ONCE)
+                for each in users.some(
+                    connection, [user.id for user in asked[start : start + AT_ONCE]]
+                )
+            }
+            return Belonging(
+                [there[user.id] for user in asked if user.id in there],
+                {group.name: group for group in stored.every(connection)},
+                branches.every(connection),
+            )
+
+        return await self._store.read("users", read)
+
+    async def with_names(
+        self, ids: Sequence[int], use: Callable[[tuple[str, ...]], Awaitable[T]]
+    ) -> T:
+        """What ``use`` gives, told the names of these groups, which nobody changes meanwhile.
+
+        Raises NotFound (there is no such group), and what ``use`` raises.
+        """
+        if not ids:
+            return await use(())
+        async with self._lock:
+            names = {group.id: group.name for group in await self.all()}
+            for number in ids:
+                if number not in names:
+                    raise NotFound(f"there is no user group with the id {number}", field="groups")
+            return await use(tuple(dict.fromkeys(names[number] for number in ids)))
 
     async def add(self, new: UserGroup) -> UserGroup:
         """Make a group behind all others (its id and weight are ignored).

@@ -73,7 +73,7 @@ def add_routes(app: Klein, authenticator: Authenticator, services: Services) -> 
     add_speed_dial_routes(app, authenticator, services.settings)
     add_password_routes(app, authenticator, accounts)
     groups, branches, permissions = services.user_groups, services.branches, services.permissions
-    add_user_routes(app, authenticator, accounts, groups, branches)
+    add_user_routes(app, authenticator, accounts, groups)
     add_user_group_routes(app, authenticator, groups, branches)
     add_branch_routes(app, authenticator, branches)
     add_permission_routes(app, authenticator, permissions)

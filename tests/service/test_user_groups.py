@@ -190,6 +190,42 @@ def test_changes_that_overlap_hold_in_the_order_in_which_they_were_stored(
         assert (INTERNATIONAL in user.permissions) == (name == "202")
 
 
+@pytest.mark.usefixtures("slowly")
+def test_who_is_put_into_a_group_that_is_renamed_meanwhile_is_in_that_one(
+    directory: Directory,
+) -> None:
+    sales, field = directory.group("sales"), directory.group("field")
+    begun = directory.begin(directory.groups.change(sales.id, renamed("shop")))
+
+    async def put(names: tuple[str, ...]) -> None:
+        await directory.accounts.change("200", UserChange(groups=names))
+
+    putting = directory.begin(directory.groups.with_names([field.id, sales.id, field.id], put))
+    directory.end(begun, putting)
+    assert directory.groups_of()["200"] == ("field", "shop")
+    assert [each.name for each in directory.now(directory.groups.all())] == ["shop", "field"]
+    with pytest.raises(NotFound):
+        directory.now(directory.groups.with_names([sales.id, 99], put))
+    directory.now(directory.groups.with_names([], put))
+    assert directory.groups_of()["200"] == ()
+
+
+@pytest.mark.usefixtures("slowly")
+def test_users_are_told_with_the_groups_that_they_are_in_as_stored(directory: Directory) -> None:
+    asked = [directory.accounts.find(name) for name in ("202", "200", "201")]
+    directory.now(directory.accounts.delete("201"))
+    begun = directory.begin(directory.groups.change(directory.group("sales").id, renamed("shop")))
+    told = directory.now(directory.groups.belonging(asked))
+    assert [user.name for user in told.users] == ["202", "200"]
+    assert [[group.name for group in told.groups_of(user)] for user in told.users] == [
+        ["shop", "field"],
+        ["shop"],
+    ]
+    directory.end(begun, directory.begin(directory.groups.move(directory.group("field").id, -1)))
+    told = directory.now(directory.groups.belonging(asked))
+    assert [group.name for group in told.groups_of(told.users[0])] == ["field", "shop"]
+
+
 def test_a_change_that_cannot_be_stored_leaves_memory_as_it_was(directory: Directory) -> None:
     before = directory.groups_of()
     directory.store.failing = Conflict("no")

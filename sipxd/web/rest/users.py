@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 from klein import Klein
 from twisted.web.server import Request
 
-from sipxd.directory.branch import Branch
 from sipxd.directory.user import User
 from sipxd.directory.user_group import UserGroup
-from sipxd.errors import Conflict, NotFound
+from sipxd.errors import Conflict
 from sipxd.service.account_requests import MAX_ALIASES, MAX_GROUPS, NewUser, UserChange
-from sipxd.service.branches import Branches
-from sipxd.service.user_groups import UserGroups
+from sipxd.service.user_groups import Belonging, UserGroups
 from sipxd.web.auth import Authenticator, shield
 from sipxd.web.document import Node
 from sipxd.web.negotiate import parameter, read_document
@@ -94,74 +91,55 @@ def wanted_users(request: Request, accounts: Accounts) -> list[User]:
     return [user for user in users if user.branch == branch]
 
 
-@attrs.frozen
-class _Known:
-    """What users are shown with."""
-
-    groups: Mapping[str, UserGroup]
-    branches: Mapping[int, Branch]
-
-    def document(self, user: User) -> dict[str, Any]:
-        """A user without his secrets."""
-        branch = None if user.branch is None else self.branches.get(user.branch)
-        groups = [self.groups[name] for name in user.groups if name in self.groups]
-        return {
-            "id": user.id,
-            "lastName": user.last_name,
-            "firstName": user.first_name,
-            "userName": user.name,
-            "pin": "",
-            "sipPassword": "",
-            "emailAddress": user.email or None,
-            "groups": Items("group", [_group_document(group) for group in groups]),
-            "branch": short_document(branch),
-            "aliases": Items("alias", [{"alias": alias} for alias in user.aliases]),
-        }
+def _document(user: User, known: Belonging) -> dict[str, Any]:
+    """A user without his secrets."""
+    branch = None if user.branch is None else known.branches.get(user.branch)
+    groups = [_group_document(group) for group in known.groups_of(user)]
+    return {
+        "id": user.id,
+        "lastName": user.last_name,
+        "firstName": user.first_name,
+        "userName": user.name,
+        "pin": "",
+        "sipPassword": "",
+        "emailAddress": user.email or None,
+        "groups": Items("group", groups),
+        "branch": short_document(branch),
+        "aliases": Items("alias", [{"alias": alias} for alias in user.aliases]),
+    }
 
 
 def add_user_routes(
-    app: Klein,
-    authenticator: Authenticator,
-    accounts: Accounts,
-    groups: UserGroups,
-    branches: Branches,
+    app: Klein, authenticator: Authenticator, accounts: Accounts, groups: UserGroups
 ) -> None:
     """Add the list and the users."""
     routes = AdministratorRoutes(app, authenticator)
 
-    async def known() -> _Known:
-        return _Known(
-            {group.name: group for group in await groups.all()},
-            {branch.id: branch for branch in await branches.all()},
-        )
-
-    async def group_names(ids: list[int]) -> tuple[str, ...]:
-        names = {group.id: group.name for group in await groups.all()} if ids else {}
-        for number in ids:
-            if number not in names:
-                raise NotFound(f"there is no user group with the id {number}", field="groups")
-        return tuple(dict.fromkeys(names[number] for number in ids))
-
     @routes.add("GET", "user", READ_FAILED)
     async def get_users(request: Request) -> bytes:
         page = paged(request, ordered(request, wanted_users(request, accounts), COLUMNS))
+        known = await groups.belonging(page.things)
+        page = attrs.evolve(page, things=known.users)
         names = ("user", "users", "user")
-        return await list_answer(request, names, page, (await known()).document)
+        return await list_answer(request, names, page, lambda user: _document(user, known))
 
     @routes.add("PUT", "user", CREATE_FAILED)
     async def create_user(request: Request) -> bytes:
         wanted = _read(request)
-        new = NewUser(
-            **wanted.same(await group_names(wanted.group_ids)),
-            branch=wanted.branch,
-        )
-        user, _ = await shield(accounts.add(new))
+
+        async def create(names: tuple[str, ...]) -> User:
+            user, _ = await accounts.add(NewUser(**wanted.same(names), branch=wanted.branch))
+            return user
+
+        user = await shield(groups.with_names(wanted.group_ids, create))
         return result_answer(request, CREATED, id=user.id)
 
     @routes.add("GET", "user/<id_text>", READ_FAILED)
     async def get_user(request: Request, id_text: str) -> bytes:
-        user = present_user(accounts, id_text)
-        return object_answer(request, "user", (await known()).document(user))
+        known = await groups.belonging([present_user(accounts, id_text)])
+        if not known.users:
+            refuse(NOT_FOUND, id=int(id_text))
+        return object_answer(request, "user", _document(known.users[0], known))
 
     @routes.add("PUT", "user/<id_text>", UPDATE_FAILED)
     async def update_user(request: Request, id_text: str) -> bytes:
@@ -169,11 +147,12 @@ def add_user_routes(
         wanted = _read(request)
         if wanted.name != user.name and wanted.pin is None:
             raise Conflict("A new userName needs a new pin in the same request", field="pin")
-        change = UserChange(
-            **wanted.same(await group_names(wanted.group_ids)),
-            branch=wanted.branch or 0,
-        )
-        await shield(accounts.change(user, change))
+
+        async def change(names: tuple[str, ...]) -> None:
+            same = wanted.same(names)
+            await accounts.change(user, UserChange(**same, branch=wanted.branch or 0))
+
+        await shield(groups.with_names(wanted.group_ids, change))
         return result_answer(request, UPDATED, id=user.id)
 
     @routes.add("DELETE", "user/<id_text>", DELETE_FAILED)
