@@ -65,6 +65,6 @@ class TestService:
         if request["user"]:
             for user in self.accounts.all():
                 try:
-                    await self.accounts.delete(user.name)
+                    await self.accounts.delete(user)
                 except Forbidden:
                     continue  # superadmin
