@@ -148,6 +148,8 @@ class NewUser:
     """The id of a branch."""
     pin: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
     sip_password: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
+    voicemail_pin: str | None = attrs.field(default=None, validator=_check_secret, repr=False)
+    """That of his voicemail box; None: there is none."""
 
     def __attrs_post_init__(self) -> None:
         if self.name in self.aliases:

@@ -119,9 +119,13 @@ class Accounts:
         """
         realm = self._digest_realm
         stored, generated = await self._logins.hash(lambda: prepare(self._vault, request, realm))
+        mailbox = request.voicemail_pin
+        mailbox_hash = mailbox and await self._logins.hash(lambda: hashed(UserChange(pin=mailbox)))
 
         def write(connection: sa.Connection) -> User:
             user = insert(connection, stored)
+            if mailbox_hash:
+                users.save_voicemail_pin(connection, user.id, mailbox_hash)
             if also is not None:
                 also(connection, user)
             return user

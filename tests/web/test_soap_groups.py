@@ -59,7 +59,7 @@ async def test_a_hunt_group_that_cannot_be_is_told(house):
         (group(ring("999"), name="b", extension="701"), "Cannot find user with userName: 999"),
         (group(ring(""), name="b", extension="701"), "null or empty userName"),
         (group(ring("200", "later"), name="b", extension="701"), "delayed or immediate"),
-        (group(ring("200", seconds=0), name="b", extension="701"), "seconds"),
+        (group(ring("200", seconds=0), name="b", extension="701"), "rings[0].expiration must be"),
         (group(ring("200"), name="b", extension="701").replace(">15<", ">soon<"), "whole number"),
         (group(ring("200"), extension="701"), "shop is already"),
         (group(ring("200"), name="b"), "700 is already"),

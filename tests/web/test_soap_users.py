@@ -6,7 +6,11 @@ import re
 from typing import Any
 
 import pytest_twisted
+import sqlalchemy as sa
 from soapkit import ADMIN, NS, fault, told
+
+from sipxd.service.vault import pin_matches
+from sipxd.store.schema import users
 
 ensure = pytest_twisted.ensureDeferred
 
@@ -65,6 +69,8 @@ async def test_a_user_is_added_and_found(house):
     accounts = house.app.accounts
     assert (await accounts.authenticate("402", "pin-402", "127.0.0.1")).id == user.id
     assert accounts.sip_password(user) == "secret-402"
+    mailbox = sa.select(users.c.voicemail_pin).where(users.c.id == user.id)
+    assert pin_matches(await house.app.store.read("test", lambda c: c.scalar(mailbox)), "4711")
 
 
 @ensure
@@ -80,9 +86,10 @@ async def test_who_cannot_be_added_is_told_and_not_there(house):
         (BEN, "", "no branch"),
         (BEN.replace("Harbour", "").replace("402<", "200<", 1), "", "already the name"),
         (BEN.replace("Harbour", "").replace("4402", "ben"), "", "already the name"),
-        (BEN.replace("Harbour", "").replace("402<", "4 2<", 1), "", "1 to 64 characters"),
-        (BEN.replace("Harbour", "").replace("ben@example.org", "ben"), "", "ann@example.org"),
-        (BEN.replace("Harbour", ""), "<vmpin>1</vmpin>", "4 to"),
+        (BEN.replace("Harbour", "").replace("402<", "4 2<", 1), "", "userName: the user name"),
+        (BEN.replace("Harbour", "").replace("ben@example.org", "ben"), "", "emailAddress must be"),
+        (BEN.replace("Harbour", "").replace("Ortiz", "O&#9;z"), "", "lastName must have"),
+        (BEN.replace("Harbour", ""), "<vmpin>1</vmpin>", "vmpin must have 4 to"),
     ):
         sentence = await fault(house, "UserService", adding(user, f"<pin>pin-402</pin>{more}"))
         assert word in sentence, sentence

@@ -17,6 +17,8 @@ from sipxd.web.soap.endpoint import Handlers
 from sipxd.web.soap.values import Values
 
 TYPES = {"delayed": RingType.IF_NO_RESPONSE, "immediate": RingType.AT_THE_SAME_TIME}
+ELEMENTS = {"members": "rings", "seconds": "expiration", "user": "userName"}
+"""What the services of hunt groups call the members of a group, and what these are called here."""
 _NAMES = {ring: name for name, ring in TYPES.items()}
 
 

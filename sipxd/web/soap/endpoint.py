@@ -38,6 +38,7 @@ Handlers = Mapping[str, Handler]
 """The handlers of a service, by the names of its operations."""
 
 NO_MEMBERS: Values = {}
+_WORD = re.compile(r"[a-z_]+")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}", re.ASCII)
 
 
@@ -50,8 +51,11 @@ class Endpoints:
         self._host = host
         self._description = load()
 
-    def add(self, service: str, handlers: Handlers) -> None:
-        """Add a service with its WSDL."""
+    def add(self, service: str, handlers: Handlers, elements: Mapping[str, str]) -> None:
+        """Add a service with its WSDL.
+
+        ``elements`` are the names that elements have where errors call them otherwise.
+        """
         path = f"{PATH}/{service}"
 
         async def get_wsdl(request: Request) -> bytes:
@@ -67,14 +71,16 @@ class Endpoints:
 
         async def post(request: Request) -> bytes:
             await self._authenticator.administrator(request)
-            return await self._answer(request, service, handlers)
+            return await self._answer(request, service, handlers, elements)
 
         get_wsdl.__qualname__ = f"get_wsdl.{service}"  # the router knows handlers by it
         post.__qualname__ = f"post.{service}"
         self._app.route(path, methods=["GET"])(get_wsdl)
         self._app.route(path, methods=["POST"])(post)
 
-    async def _answer(self, request: Request, service: str, handlers: Handlers) -> bytes:
+    async def _answer(
+        self, request: Request, service: str, handlers: Handlers, elements: Mapping[str, str]
+    ) -> bytes:
         version = Version.SOAP_11
 
         async def turn() -> None:
@@ -89,7 +95,7 @@ class Endpoints:
                 version, self._description, operation.output, told or NO_MEMBERS, turn
             )
         except Exception as error:
-            return self._refuse(request, version, _fault(error))
+            return self._refuse(request, version, _fault(error, elements))
         return answer(request, 200, body, version.content_type)
 
     def _refuse(self, request: Request, version: Version, fault: Fault) -> bytes:
@@ -109,15 +115,26 @@ def _query(request: Request) -> bytes:
     return uri.partition(b"?")[2]
 
 
-def _fault(error: Exception) -> Fault:
+def _fault(error: Exception, elements: Mapping[str, str]) -> Fault:
     """The fault that tells of an error."""
     if isinstance(error, Fault):
         return error
     if isinstance(error, SipxdError):
-        return Fault(error.detail, kind=type(error).__name__)
+        return Fault(_sentence(error, elements), kind=type(error).__name__)
     number = log_defect(Failure())
     sentence = f"The log of the daemon has this error under {number}."
     return Fault(sentence, Code.RECEIVER, "InternalError")
+
+
+def _sentence(error: SipxdError, elements: Mapping[str, str]) -> str:
+    """What is wrong, with the name of the element where it is another than the error's own."""
+    field, detail = error.field or "", error.detail
+    element = _WORD.sub(lambda word: elements.get(word[0], word[0]), field)
+    if element == field:
+        return detail
+    if detail.startswith(f"{field} "):
+        return f"{element}{detail[len(field) :]}"
+    return f"{element}: {detail}"
 
 
 async def _run(handler: Handler, values: Values) -> Values | None:

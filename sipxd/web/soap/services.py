@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from klein import Klein
 
 from sipxd.web.auth import Authenticator
 from sipxd.web.services import Services
+from sipxd.web.soap import call_groups, users
 from sipxd.web.soap.call_groups import CallGroupService, ParkOrbitService
 from sipxd.web.soap.endpoint import Endpoints
 from sipxd.web.soap.permissions import PermissionService
@@ -22,13 +25,14 @@ def add_soap_services(app: Klein, authenticator: Authenticator, services: Servic
         config.web.soap_test_service, accounts, groups, orbits, permissions, telephones
     )
     endpoints = Endpoints(app, authenticator, config.domain)
-    for name, service in (
-        ("UserService", UserService(accounts, services.branches)),
-        ("PermissionService", PermissionService(permissions)),
-        ("CallGroupService", CallGroupService(accounts, groups)),
-        ("ParkOrbitService", ParkOrbitService(orbits)),
-        ("PhoneService", PhoneService(telephones, accounts, services.lines)),
-        ("SystemService", SystemService(config)),
-        ("TestService", test),
+    nothing: Mapping[str, str] = {}
+    for name, service, elements in (
+        ("UserService", UserService(accounts, services.branches), users.ELEMENTS),
+        ("PermissionService", PermissionService(permissions), nothing),
+        ("CallGroupService", CallGroupService(accounts, groups), call_groups.ELEMENTS),
+        ("ParkOrbitService", ParkOrbitService(orbits), nothing),
+        ("PhoneService", PhoneService(telephones, accounts, services.lines), nothing),
+        ("SystemService", SystemService(config), nothing),
+        ("TestService", test, nothing),
     ):
-        endpoints.add(name, service.handlers())
+        endpoints.add(name, service.handlers(), elements)

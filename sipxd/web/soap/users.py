@@ -28,6 +28,10 @@ _TEXTS = {
     "pintoken": "pin",
     "sipPassword": "sip_password",
 }
+ELEMENTS = {field: name for name, field in _TEXTS.items() if field != "pin"} | {
+    "voicemail_pin": "vmpin"
+}
+"""What the services of accounts call the members of a user, and what these are called here."""
 _SECRETS = ("pin", "sip_password")
 IGNORED = ("groups", "permissions", "branchName")
 """Properties that are known, and changed in other ways."""
@@ -58,14 +62,9 @@ class UserService:
             "branch": await self._branch(user["branchName"]),
             "pin": request["pin"] or None,
             "sip_password": user["sipPassword"] or None,
+            "voicemail_pin": request["vmpin"] or None,
         }
-        new = NewUser(**values)
-        voicemail_pin = request["vmpin"]
-        if voicemail_pin:
-            NewUser(name="x", pin=voicemail_pin)  # refused before anything is stored
-        made, _ = await self.accounts.add(new)
-        if voicemail_pin:
-            await self.accounts.set_voicemail_pin(made, voicemail_pin)
+        await self.accounts.add(NewUser(**values))
 
     async def find(self, request: Values) -> dict[str, Any]:
         """The users whom a search finds."""
@@ -79,7 +78,7 @@ class UserService:
         if request["deleteUser"]:
             for user in self._still_there(users):
                 with suppress(Forbidden, NotFound):  # superadmin; somebody else was quicker
-                    await self.accounts.delete(user.name)
+                    await self.accounts.delete(user)
             return
         edits = _read_edits(request["edit"])
         branch = await self._branch(request["updateBranch"], known_only=False)
@@ -89,7 +88,7 @@ class UserService:
         change = UserChange(**edits, joins=joins, leaves=leaves, branch=branch)
         if change != UserChange():
             for user in self._still_there(users):
-                await self.accounts.change(user.name, change)
+                await self.accounts.change(user, change)
 
     def _still_there(self, users: Iterable[User]) -> Iterator[User]:
         """Each as he is when it is his turn, which may take a while to come."""
