@@ -28,7 +28,7 @@ IDLE = 5
 """Seconds for which the phones ask before anything is imported."""
 PAUSE = 0.01
 """Seconds from an answer to the next request."""
-TARGET = {"seconds": 60.0, "seconds_with_pins": 300.0, "over_50_ms": 0}
+TARGET = {"seconds": 60.0, "seconds_with_pins": 300.0, "over_50_ms": 0, "refused": 0}
 SLOW = 0.05
 
 
@@ -38,6 +38,8 @@ class Asker(Thread):
     def __init__(self, daemon: Daemon, method: str, user: str) -> None:
         super().__init__(daemon=True)
         self.waited: list[float] = []
+        self.refused = 0
+        """Answers that said that the daemon is overloaded."""
         self._server = daemon
         self._method = method
         self._user = user
@@ -75,7 +77,8 @@ class Asker(Thread):
         answer = parse_message(phone.recv(65_535))
         self.waited.append(time.monotonic() - asked)
         assert isinstance(answer, Response)
-        assert answer.status in (200, 401), answer
+        assert answer.status in (200, 401, 503), answer
+        self.refused += answer.status == 503
         return answer
 
     def _credentials(self, challenge: Response) -> str:
@@ -102,10 +105,10 @@ def write_users(path: Path, first: int, pins: bool) -> None:
 
 def waited(askers: list[Asker]) -> dict[str, Any]:
     """What the phones have waited since they were asked last, in milliseconds."""
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"refused": sum(asker.refused for asker in askers)}
     late = 0
     for asker, what in zip(askers, ("options", "register"), strict=True):
-        times, asker.waited = sorted(asker.waited), []
+        times, asker.waited, asker.refused = sorted(asker.waited), [], 0
         for name, at in (("p50", 0.5), ("p99", 0.99), ("max", 1)):
             place = min(len(times) - 1, int(len(times) * at))
             figures[f"{what}_{name}_ms"] = round(times[place] * 1000, 1)
@@ -156,7 +159,7 @@ def main() -> None:
         target=TARGET,
         met=plain["seconds"] <= TARGET["seconds"]
         and with_pins["seconds"] <= TARGET["seconds_with_pins"]
-        and not plain["over_50_ms"] + with_pins["over_50_ms"],
+        and not any(each[name] for each in results for name in ("over_50_ms", "refused")),
     )
 
 
