@@ -54,6 +54,16 @@ class Settings:
         if kept:
             await self._store.write("settings.change", lambda c: stored.save(c, user.id, kept))
 
+    async def change_of_many(self, path: str, wanted: Sequence[tuple[User, str]]) -> None:
+        """Set one value of many users, each to his own, all or none. Raises as ``change``."""
+        kept = [(user, checked({path: value})) for user, value in wanted]
+
+        def write(connection: sa.Connection) -> None:
+            for user, values in kept:
+                stored.save(connection, user.id, values)
+
+        await self._store.write("settings.change", write)
+
     async def mailbox(self, user: User) -> Mailbox:
         """What is set of his voicemail."""
 

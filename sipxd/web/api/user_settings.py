@@ -66,10 +66,7 @@ def add_user_settings_routes(
         try:
             rows = _rows(only_file(request))
             wanted = [(find_user(accounts, name), value) for name, value in rows]
-            for value in {value for _, value in wanted}:
-                await settings.check({known: value})
-            for user, value in wanted:
-                await shield(settings.change(user, {known: value}))
+            await shield(settings.change_of_many(known, wanted))
         except SipxdError as error:
             raise HttpProblem(417, error.detail) from None
         return text_answer(request, 200, "upload success")

@@ -180,5 +180,5 @@ def _with_email(people: Sequence[Person], part: str | None) -> Sequence[Person]:
         person
         for person in people
         if wanted in person.user.email.lower()
-        or wanted in person.contact.alternate_email_address.lower()
+        or wanted in person.profile.contact.alternate_email_address.lower()
     ]
