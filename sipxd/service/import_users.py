@@ -21,7 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from sipxd.directory.user import User
-from sipxd.directory.users_csv import Problem, UserRow
+from sipxd.directory.users_csv import COLUMNS, Problem, UserRow
 from sipxd.errors import BadInput, Conflict, Forbidden, Overloaded, StoreFailed
 from sipxd.service.account_changes import changed
 from sipxd.service.account_requests import SAME, NewUser, UserChange
@@ -30,6 +30,9 @@ from sipxd.store import imports, names, users
 from sipxd.store.imports import Changes
 from sipxd.store.store import Store
 from sipxd.store.users import StoredUser
+
+_SAID = [name for name in COLUMNS if name not in ("name", "pin", "sip_password")]
+"""What the file says of a user beside his name and his secrets."""
 
 TRIES = 60
 """Seconds for which a database that fails is waited for, when users are stored already."""
@@ -60,7 +63,7 @@ class Prepared:
         given: dict[str, Any] = {
             name: frozenset(value) if name == "permissions" else value
             for name, value in row.values.items()
-            if name not in ("name", "pin", "sip_password")
+            if name in _SAID
         }
         return cls(row.line, row.name, UserChange(**given))
 
@@ -170,12 +173,7 @@ def _wanted(row: Prepared) -> list[tuple[str, str]]:
 
 
 def _new(row: Prepared) -> StoredUser:
-    given = {
-        field.name: value
-        for field in attrs.fields(NewUser)
-        if field.name not in ("name", "pin", "sip_password")
-        and (value := getattr(row.change, field.name)) is not None
-    }
+    given = {name: value for name in _SAID if (value := getattr(row.change, name)) is not None}
     new = NewUser(name=row.name, **given)
     same = {name: getattr(new, name) for name in SAME}
     user = User(0, **same, granted=new.granted, denied=new.denied)
