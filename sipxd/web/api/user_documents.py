@@ -52,6 +52,8 @@ _TEXTS = {
     },
 }
 """What an administrator sets of contact information, beside what phonebooks tell of a user."""
+_ADDRESSES = [wire_name(name) for name in ADDRESSES]
+_ADDRESS_IN_JSON = ("country", "street", "city", "zip", "officeDesignation", "state")
 
 
 # -- out ------------------------------------------------------------------------------------------
@@ -61,6 +63,7 @@ def user_document(person: Person, form: bytes, groups: Mapping[str, UserGroup]) 
     """A user; of his secrets nothing is told."""
     user = person.user
     own = [groups[name] for name in user.groups if name in groups]
+    own.sort(key=lambda group: (group.weight, group.id))
     aliases = Items("Alias", list(user.aliases))
     members = Items("Group", [group_document(group) for group in own])
     return {
@@ -73,7 +76,7 @@ def user_document(person: Person, form: bytes, groups: Mapping[str, UserGroup]) 
         "pintoken": None,
         "voicemailPin": None,
         "branchName": None if person.branch is None else person.branch.name,
-        "userProfile": _profile_document(person),
+        "userProfile": _profile_document(person, form),
         "notified": False,
         "groups" if form == JSON else "Groups": members,
     }
@@ -90,8 +93,11 @@ def group_document(group: UserGroup, count: int | None = None) -> dict[str, Any]
     }
 
 
-def _profile_document(person: Person) -> dict[str, Any]:
+def _profile_document(person: Person, form: bytes) -> dict[str, Any]:
     told = person_document(person)
+    if form == JSON:
+        for name in _ADDRESSES:
+            told[name] = {member: told[name][member] for member in _ADDRESS_IN_JSON}
     names = {"firstName": told.pop("firstName"), "lastName": told.pop("lastName")}
     document = {
         "userName": person.user.name,
