@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 import sqlalchemy as sa
 
-from sipxd.directory.permission import BUILT_IN, Permission, PermissionRules, PermissionType
+from sipxd.directory.permission import Permission, PermissionRules, PermissionType
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Forbidden, NotFound
 from sipxd.service.accounts import Accounts
@@ -86,7 +86,7 @@ def _of(connection: sa.Connection, name: str) -> Permission:
 
 def _made(connection: sa.Connection, name: str) -> Permission:
     permission = _of(connection, name)
-    if name in BUILT_IN:
+    if permission.built_in:
         raise Forbidden(f"{name} exists always: it cannot be changed or deleted", field="name")
     return permission
 

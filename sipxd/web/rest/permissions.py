@@ -9,7 +9,7 @@ import attrs
 from klein import Klein
 from twisted.web.server import Request
 
-from sipxd.directory.permission import BUILT_IN, Permission
+from sipxd.directory.permission import Permission
 from sipxd.directory.user import User
 from sipxd.directory.user_group import UserGroup
 from sipxd.errors import BadInput, NotFound
@@ -171,7 +171,7 @@ def _permission_document(permission: Permission) -> dict[str, Any]:
         "description": permission.description or None,
         "defaultValue": permission.default,
         "type": str(permission.type),
-        "builtIn": permission.name in BUILT_IN,
+        "builtIn": permission.built_in,
     }
 
 

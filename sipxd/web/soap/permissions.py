@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from sipxd.directory.permission import BUILT_IN, Permission
+from sipxd.directory.permission import Permission
 from sipxd.errors import BadInput, NotFound
 from sipxd.service.permissions import Permissions
 from sipxd.web.soap.endpoint import Handlers
@@ -48,7 +48,7 @@ class PermissionService:
         gone = request["deletePermission"]
         edits = {} if gone else _read_edits(request["edit"])
         for permission in await self._found(request["search"]):
-            if permission.name in BUILT_IN:
+            if permission.built_in:
                 continue
             if gone:
                 with suppress(NotFound):  # somebody else was quicker
@@ -75,7 +75,7 @@ def _document(permission: Permission) -> dict[str, Any]:
         "description": permission.description or None,
         "defaultValue": permission.default,
         "type": str(permission.type),
-        "builtIn": permission.name in BUILT_IN,
+        "builtIn": permission.built_in,
     }
 
 

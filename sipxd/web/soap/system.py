@@ -6,7 +6,6 @@ from typing import Any
 
 import attrs
 
-from sipxd.directory.permission import BUILT_IN
 from sipxd.errors import Forbidden
 from sipxd.service.permissions import Permissions
 from sipxd.service.telephones import Telephones
@@ -60,7 +59,7 @@ class TestService:
                 await self.telephones.delete(telephone.id)
         if request["permission"]:
             for permission in await self.permissions.all():
-                if permission.name not in BUILT_IN:
+                if not permission.built_in:
                     await self.permissions.delete(permission.name)
         if request["user"]:
             for user in self.accounts.all():
