@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from lxml import etree
 from sipxd.errors import BadInput
 from sipxd.web.soap.envelope import Version, write_answer
 from sipxd.web.soap.schema import NAMESPACE, Member, load
+from sipxd.web.soap.users import read_edits
 from sipxd.web.soap.values import XSI, Values, around, escaped, read, write
 from sipxd.xml import Element, parse_xml
 
@@ -130,6 +133,33 @@ def test_what_is_nearly_right_is_read_or_refused(name: str) -> None:
 
     run()
     assert True in seen
+
+
+EDIT = "<edit><property>aliases</property><value>q%d</value></edit>"
+NIL = '<groups nil="1"/>'
+LARGEST = {
+    "edits": ("ManageUser", "".join(EDIT % number for number in range(3_990))),
+    "empty edits": ("ManageUser", "<edit><property/><value/></edit>" * 6_600),
+    "aliases": ("AddUser", f"<user><userName/>{'<aliases/>' * 19_900}</user><pin/>"),
+    "nils": ("AddUser", f"<user><userName/>{NIL * 19_900}</user><pin/>"),
+    "one text": ("AddUser", f"<user><userName>{'x' * 1_040_000}</userName></user><pin/>"),
+}
+
+
+@pytest.mark.parametrize("name", LARGEST)
+def test_the_largest_request_takes_no_longer_than_a_call_can_wait(name: str) -> None:
+    kind, inside = LARGEST[name]
+    element = parse_xml(f"<{kind}>{inside}</{kind}>".encode())
+
+    def seconds() -> float:
+        begun = time.thread_time()
+        values = read(DESCRIPTION, kind, element)
+        if "edit" in values:
+            with contextlib.suppress(BadInput):
+                read_edits(values["edit"])
+        return time.thread_time() - begun
+
+    assert min(seconds() for _ in range(3)) < 0.05
 
 
 def test_characters_that_xml_cannot_have_are_replaced_in_answers() -> None:

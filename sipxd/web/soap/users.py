@@ -80,7 +80,7 @@ class UserService:
                 with suppress(Forbidden, NotFound):  # superadmin; somebody else was quicker
                     await self.accounts.delete(user)
             return
-        edits = _read_edits(request["edit"])
+        edits = read_edits(request["edit"])
         branch = await self._branch(request["updateBranch"], known_only=False)
         add, remove = request["addGroup"], request["removeGroup"]
         joins = (add,) if add and add != remove else ()
@@ -142,7 +142,7 @@ def _resembles(user: User, wanted: str) -> bool:
     return any(wanted in name.lower() for name in names)
 
 
-def _read_edits(properties: Sequence[Values | None]) -> dict[str, Any]:
+def read_edits(properties: Sequence[Values | None]) -> dict[str, Any]:
     """What shall become different. Raises BadInput for a property that nobody knows."""
     edits: dict[str, Any] = {}
     for each in properties:
@@ -150,8 +150,7 @@ def _read_edits(properties: Sequence[Values | None]) -> dict[str, Any]:
             continue
         name, value = each["property"], each["value"]
         if name == "aliases":
-            aliases = edits.setdefault("aliases", ())
-            edits["aliases"] = _names((*aliases, value))
+            edits.setdefault("aliases", []).append(value)
         elif name in _TEXTS:
             field = _TEXTS[name]
             if field not in _SECRETS or value:  # a secret cannot be nothing: it stays
@@ -159,6 +158,8 @@ def _read_edits(properties: Sequence[Values | None]) -> dict[str, Any]:
         elif name not in IGNORED:
             known = ", ".join((*_TEXTS, "aliases"))
             raise BadInput(f"edit: there is no property {name[:40]!r}; there are {known}")
+    if "aliases" in edits:
+        edits["aliases"] = _names(edits["aliases"])
     return edits
 
 
