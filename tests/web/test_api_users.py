@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest_twisted
+import sqlalchemy as sa
 from apikit import ADMIN, API, json_of, made, xml_of
 from twisted.internet import defer
+
+from sipxd.service.vault import pin_matches
+from sipxd.store.schema import users
 
 ensure = pytest_twisted.ensureDeferred
 
@@ -97,6 +101,8 @@ async def test_a_user_is_told_as_he_was_given_without_his_secrets(house) -> None
     }
     assert house.app.accounts.sip_password(house.user("402")) == "secret-402"
     assert (await house.app.accounts.authenticate("402", "pin-402", "127.0.0.1")).id == number
+    query = sa.select(users.c.voicemail_pin).where(users.c.id == number)
+    assert pin_matches(await house.app.store.read("test", lambda c: c.scalar(query)), "4711")
 
 
 @ensure

@@ -87,11 +87,13 @@ def add_users_routes(app: Klein, authenticator: Authenticator, users: Users) -> 
         given = read_user(read_object(request, "User", MEMBERS))
         if given.name is None:
             raise BadInput("userName is missing.", field="userName")
-        values = {"groups": given.groups, "branch": await users.branch(given.branch_name) or None}
+        values = {
+            "groups": given.groups,
+            "branch": await users.branch(given.branch_name) or None,
+            "voicemail_pin": given.voicemail_pin,
+        }
         new = NewUser(**given.changes() | values)
         user = await shield(profiles.add(new, given.change_profile))
-        if given.voicemail_pin is not None:
-            await shield(accounts.set_voicemail_pin(user, given.voicemail_pin))
         return id_answer(request, user.id)
 
     @app.route(f"{PATH}/<name>", methods=["GET"])
