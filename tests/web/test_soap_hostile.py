@@ -121,7 +121,8 @@ async def test_what_is_too_much_is_told_and_not_stored(house):
         ("CallGroupService", "<c:AddCallGroup><callGroup><name>g</name><extension>7</extension>"
          f"{ring * 2_000}</callGroup></c:AddCallGroup>", "200 members"),
         ("PhoneService", "<c:AddPhone><phone><serialNumber>000000000001</serialNumber><modelId>snom"
-         f"</modelId><description>{'x' * 300}</description></phone></c:AddPhone>", "description must have"),
+         f"</modelId><description>{'x' * 300}</description></phone></c:AddPhone>",
+         "description must have"),
     ):  # fmt: skip
         assert word in await fault(house, service, body)
     assert house.app.accounts.find("408") is None
