@@ -79,7 +79,7 @@ async def test_somebody_elses_call_is_not_there_except_for_an_administrator(door
     assert (await door.request("DELETE", location, "superadmin")).status == 204
 
 
-@pytest.mark.parametrize("call_id", ["1" * 24, "..%2F", "a" * 65, "%00", "a%0A", "é", "a;b"])
+@pytest.mark.parametrize("call_id", ["1" * 24, "..%2F", "a" * 65, "%01", "a%0A", "é", "a;b"])
 @ensure
 async def test_an_id_that_is_none_is_not_found(door, call_id):
     path = "/v1/calls/" + call_id.replace("é", "%C3%A9")
