@@ -14,7 +14,7 @@ PAGE = "soap-api.rst"
 FAMILY = "c"
 EXAMPLES = {
     "userName": "402", "pintoken": None, "lastName": "Ortiz", "firstName": "Ben",
-    "sipPassword": None, "aliases": "ben", "emailAddress": "ben@example.org",
+    "sipPassword": None, "aliases": "benny", "emailAddress": "ben@example.org",
     "groups": "field-team", "permissions": "Voicemail", "branchName": "Harbour",
     "pin": "4711-402", "vmpin": "4711", "byUserName": "402", "byName": "perm_1",
     "bySerialNumber": "0004f2a1b2c3", "callGroup": "shop", "extension": "700",
@@ -27,6 +27,8 @@ EXAMPLES = {
 """What members have in the examples; what is not here, and need not be there, is left out."""
 NAMES = {"Permission": "perm_1", "CallGroup": "shop", "ParkOrbit": "lobby", "Domain": "example.org"}
 """What the member ``name`` of a type has."""
+EDITS = {"ManageUser": ("lastName", "Marsh"), "ManagePermission": ("description", "By satellite")}
+"""What is edited by the examples of operations, where it is no description of a telephone."""
 TYPES = {"Permission": "CALL", "UserRing": "delayed"}
 """What the member ``type`` of a type has."""
 RST = """\
@@ -44,9 +46,16 @@ WSDL at ``?wsdl``, with the addresses of the host that was asked::
 - What cannot be is a fault, with status 500 as SOAP 1.1 wants it, the code
   ``Server.userException``, and a sentence that names the element. Nothing of it is stored then.
   Where a change of many finds one that cannot be changed, those before it stay changed.
+- A document of more than 1 MiB is refused with status 413 before it is read.
 - An envelope of SOAP 1.2 is answered in SOAP 1.2.
-- Secrets are taken and never told. A user without ``pin`` or ``sipPassword`` gets random ones that
-  nobody knows.
+- Secrets are taken and never told. A user whose ``pin`` or ``sipPassword`` is empty gets a random
+  one that nobody knows; an edit of ``pintoken`` or ``sipPassword`` to nothing leaves what there is.
+- What ``pintoken`` is edited to is the PIN from then on. Old Perl samples give it as
+  ``md5hex(user:realm:pin)``, as early releases of sipXcom wanted it: those 32 digits are the
+  password then, as they stand.
+- Where something is deleted, nothing else that the request asks for is looked at. An element that
+  is nil must be empty.
+- Of users, a search by a part of a name, or by a group, finds the first 1,000.
 - Telephones are stored with their lines. Nothing is provisioned from here: ``generateProfiles`` and
   ``restart`` are faults that say so, and the password of an external line is not kept.
 - A model of a telephone is known by its maker, with whose name it begins: ``polycom550``.
@@ -54,6 +63,8 @@ WSDL at ``?wsdl``, with the addresses of the host that was asked::
 - TestService is refused unless ``[web] soap_test_service`` is on.
 - Clients made with Axis 1.4 know hosts by names of the certificate alone: give them a name, not an
   address.
+
+Below, what has a ``?`` may be left out, and what has a ``*`` may be there any number of times.
 """
 
 
@@ -64,7 +75,12 @@ def value_of(kind: str, member: Member) -> str | None:
     if member.name == "type":
         return TYPES.get(kind)
     if member.type == "boolean":
-        return {"enabled": "true", "defaultValue": "true", "builtIn": "false"}.get(member.name)
+        return {
+            "enabled": "true",
+            "defaultValue": "true",
+            "builtIn": "false",
+            "callGroup": "true",
+        }.get(member.name)
     return EXAMPLES.get(member.name)
 
 
@@ -113,6 +129,9 @@ def example(description: Description, name: str | None, *, request: bool) -> Any
     if name is not None:
         element = etree.SubElement(body, f"{{{NAMESPACE}}}{name}")
         fill(description, name, element, request=request)
+        for edit in element.iter("edit"):
+            if name in EDITS:
+                edit[0].text, edit[1].text = EDITS[name]
     etree.cleanup_namespaces(envelope)
     return envelope
 
@@ -128,13 +147,22 @@ def page() -> str:
         for operation in port.findall(f"{WSDL}operation"):
             name = operation.get("name")
             lines += ["", name, "~" * len(name), "", _text(operation), ""]
+            lines += _parts(description, description.ports[service][name])
             lines += _examples(description, description.ports[service][name])
     lines += ["", "Types", "-----", ""]
-    lines += ["A ``?`` may be left out, a ``*`` may be there any number of times."]
     for kind in root.iter(f"{XSD}complexType"):
         if kind.get("name"):
             lines += _type(description, kind)
     return "\n".join(lines) + "\n"
+
+
+def _parts(description: Description, operation: Operation) -> list[str]:
+    """What an operation is given, and what it gives; the examples do not have everything."""
+    lines = []
+    for title, name in (("It is given", operation.input), ("It gives", operation.output)):
+        if name is not None:
+            lines += [f"{title} the element ``{name}``:", "", *_members(description, name), ""]
+    return lines
 
 
 def _examples(description: Description, operation: Operation) -> list[str]:
@@ -145,7 +173,8 @@ def _examples(description: Description, operation: Operation) -> list[str]:
 
 def _indented(envelope: Any) -> list[str]:
     etree.indent(envelope)
-    return [f"    {line}" for line in etree.tostring(envelope).decode().splitlines()]
+    text = etree.tostring(envelope).decode().replace(" xmlns:", "\n    xmlns:")
+    return [f"    {line}" for line in text.splitlines()]
 
 
 def _type(description: Description, kind: Any) -> list[str]:
@@ -154,9 +183,15 @@ def _type(description: Description, kind: Any) -> list[str]:
     text = " ".join((kind.findtext(f"{XSD}annotation/{XSD}documentation") or "").split())
     if text:
         lines += [text, ""]
+    return lines + _members(description, name)
+
+
+def _members(description: Description, name: str) -> list[str]:
+    lines = []
     for member in description.types[name]:
-        mark = "*" if member.many else ("" if member.needed else "?")
-        lines.append(f"- ``{member.name}`` {member.type} {mark}".rstrip())
+        kind = f"`{member.type}`_" if member.type in description.types else member.type
+        mark = " ``*``" if member.many else ("" if member.needed else " ``?``")
+        lines.append(f"- ``{member.name}`` {kind}{mark}")
     return lines
 
 
