@@ -45,6 +45,7 @@ API_USER = {
     "userProfile": {"jobTitle": "Chef", "homeAddress": ADDRESS, "useBranchAddress": True},
     "groups": [{"name": "sales"}],
 }
+PHONE = {"serialNo": "0004f2000001", "model": "polycom550", "description": "d"}
 SETTINGS = {"settings": [{"path": "im/on-the-phone-message", "value": "away"}]}
 
 RESOURCES = [
@@ -318,6 +319,21 @@ RESOURCES = [
         "PUT",
         "/v1/phonebooks/{phonebook}",
         {"name": "clients", "description": "d", "members": ["sales"], "consumers": ["sales"]},
+        ADMIN,
+    ),
+    Resource("POST", f"{API}/phones", PHONE, ADMIN),
+    Resource("PUT", f"{API}/phones/{{phone}}", PHONE | {"serialNo": "0004f2000003"}, ADMIN),
+    Resource("POST", f"{API}/phones/{{phone}}/lines", {"extension": "200"}, ADMIN),
+    Resource(
+        "POST",
+        f"{REST}/phone",
+        {
+            "phones": {
+                "phone": [
+                    {"serialNumber": "0004f2000009", "model": "polycom550", "description": "d"}
+                ]
+            }
+        },
         ADMIN,
     ),
     Resource("POST", "/v1/calls", {"number": "110", "flow": "offer"}, status=403),

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import pytest_twisted
-from hostile_documents import ADMIN, API, ENTRY, HOURS, MY, ORBIT, RESOURCES, REST, WORKING
+from hostile_documents import ADMIN, API, ENTRY, HOURS, MY, ORBIT, PHONE, RESOURCES, REST, WORKING
 from hostilekit import Attacker, Resource, corrupted, corrupted_xml, encode
 from twisted.internet.threads import deferToThread
 from webkit import Answer
@@ -96,6 +96,7 @@ async def furnished(house: Any) -> dict[str, Any]:
         "hunt": (await made("/v1/groups", group))["id"],
         "group": (await made(f"{REST}/user-group", {"group": {"name": "s"}}, how="PUT"))["id"],
         "branch": (await made(f"{REST}/branch", {"branch": {"name": "n"}}, how="PUT"))["id"],
+        "phone": await made(f"{API}/phones", PHONE | {"serialNo": "0004f2000002"}),
         "user": house.user("202").id,
     }
 
