@@ -18,7 +18,7 @@ from sipxd.directory.profile import Person
 from sipxd.directory.user import User
 from sipxd.errors import BadInput
 from sipxd.service.account_changes import SUPERADMIN
-from sipxd.service.account_requests import MAX_GROUPS, check_label
+from sipxd.service.account_requests import MAX_GROUPS, check_group_name
 from sipxd.service.accounts import Accounts
 from sipxd.store import phonebook_entries, phonebooks, profiles
 from sipxd.store.store import Store
@@ -305,5 +305,5 @@ def _checked(phonebook: Phonebook) -> Phonebook:
         if len(groups) > MAX_GROUPS or len(set(groups)) != len(groups):
             raise BadInput(f"{field} may name {MAX_GROUPS} groups, all different", field=field)
         for index, group in enumerate(groups):
-            check_label(group, f"{field}[{index}]")
+            check_group_name(group, f"{field}[{index}]")
     return attrs.evolve(phonebook, owner_id=None)

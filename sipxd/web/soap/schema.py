@@ -7,7 +7,6 @@ clients are given is the one that their requests are held against.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -23,7 +22,8 @@ PATH = "/sipxconfig/services"
 LENIENT = ("search", "edit", "vmpin", "position")
 """Members that have to be there by the WSDL, and that clients leave out (contract 11.3, 11.5)."""
 
-_ADDRESS = re.compile(rb"https://localhost/")
+_ADDRESS = b"https://localhost/"
+"""What the addresses in the document begin with."""
 
 
 @attrs.frozen
@@ -69,7 +69,7 @@ class Description:
 
     def wsdl(self, host: str) -> bytes:
         """The document with the addresses of this host."""
-        return _ADDRESS.sub(f"https://{host}/".encode("ascii"), self.document)
+        return self.document.replace(_ADDRESS, f"https://{host}/".encode("ascii"))
 
 
 def load() -> Description:

@@ -16,7 +16,6 @@ from sipxd.xml import FORBIDDEN, Element
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 """For what was parsed before, and is written anew."""
-_BRACES = re.compile(r"\{[^}]*\}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}", re.ASCII)
 
 Values = Mapping[str, Any]
@@ -100,7 +99,7 @@ def _one(
 
 def _reason(error: Any) -> str:
     """What the schema says, without its namespaces."""
-    text = _BRACES.sub("", error.message)
+    text = error.message.replace(f"{{{NAMESPACE}}}", "")
     return ascii(text)[1:-1][:300]
 
 
