@@ -251,7 +251,7 @@ class RouteMap(Map):
 
 def _no_builder(append_unknown: bool = True) -> Callable[..., Any]:
     def build(rule: object, **values: object) -> Any:
-        raise NotImplementedError
+        raise RuntimeError("paths are matched here, and never built")
 
     return build
 
