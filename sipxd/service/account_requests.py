@@ -190,6 +190,7 @@ class UserChange:
     """Permissions of which shall hold what is said here, None: what holds for his groups."""
     pin: str | None = attrs.field(default=None, repr=False)
     sip_password: str | None = attrs.field(default=None, repr=False)
+    voicemail_pin: str | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen

@@ -119,12 +119,11 @@ class Accounts:
         """
         realm = self._digest_realm
         stored, generated = await self._logins.hash(lambda: prepare(self._vault, request, realm))
-        mailbox = request.voicemail_pin
-        mailbox_hash = mailbox and await self._logins.hash(lambda: hashed(UserChange(pin=mailbox)))
+        mailbox_hash = await self._hashed(request.voicemail_pin)
 
         def write(connection: sa.Connection) -> User:
             user = insert(connection, stored)
-            if mailbox_hash:
+            if mailbox_hash is not None:
                 users.save_voicemail_pin(connection, user.id, mailbox_hash)
             if also is not None:
                 also(connection, user)
@@ -146,13 +145,14 @@ class Accounts:
         ``who`` is the user himself, however he is called meanwhile, or a name or alias.
         ``also`` is given him after the change, and stores more about him in the same transaction.
         """
-        pin_hash = None
-        if change.pin is not None:
-            pin_hash = await self._logins.hash(lambda: hashed(change))
+        pin_hash = await self._hashed(change.pin)
+        mailbox_hash = await self._hashed(change.voicemail_pin)
 
         def write(connection: sa.Connection) -> StoredUser:
             realm = self._digest_realm
             stored = apply(connection, self._vault, who, change, pin_hash, realm)
+            if mailbox_hash is not None:
+                users.save_voicemail_pin(connection, stored.user.id, mailbox_hash)
             if also is not None:
                 also(connection, stored.user)
             return stored
@@ -161,16 +161,9 @@ class Accounts:
         self.adopt(stored)
         return stored.user
 
-    async def set_voicemail_pin(self, user: User, pin: str) -> None:
-        """Replace the PIN of the user's voicemail box, of which the hash is kept.
-
-        Raises BadInput, NotFound, Overloaded.
-        """
-        pin_hash = await self._logins.hash(lambda: hashed(UserChange(pin=pin)))
-        assert pin_hash is not None
-        await self._store.write(
-            "user.voicemail_pin", lambda c: users.save_voicemail_pin(c, user.id, pin_hash)
-        )
+    async def _hashed(self, pin: str | None) -> str | None:
+        """The hash of a PIN, made in the thread. Raises BadInput."""
+        return None if pin is None else await self._logins.hash(lambda: hashed(pin))
 
     async def delete(self, who: User | str) -> User:
         """Delete a user (``who`` as in ``change``). Raises NotFound, Forbidden, Overloaded."""

@@ -65,9 +65,6 @@ class Accounts(Protocol):
     async def delete(self, who: User | str) -> User:
         """Delete a user. Raises NotFound, Forbidden."""
 
-    async def set_voicemail_pin(self, user: User, pin: str) -> None:
-        """Replace the PIN of the user's voicemail box. Raises BadInput, NotFound."""
-
     async def authenticate(self, name: str, pin: str, source: str) -> User:
         """The user, or Unauthorized, or TooManyGuesses; ``source`` is the client's IP address."""
 

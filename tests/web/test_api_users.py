@@ -373,3 +373,20 @@ async def test_who_joins_and_leaves_several_groups_at_once_is_where_he_was_sent(
     ways = [house.send("DELETE", f"{API}/users/402/groups/{name}", {}, ADMIN) for name in names]
     assert {answer.status for answer in await defer.gatherResults(ways)} == {200}
     assert set(house.user("402").groups) == {"field-team", "crew"}
+
+
+@ensure
+async def test_the_pin_of_the_mailbox_is_stored_with_the_rest_or_not_at_all(house) -> None:
+    def stored(connection: sa.Connection) -> str:
+        return connection.scalar(sa.select(users.c.voicemail_pin).where(users.c.id == ben_id))
+
+    ben_id = house.user("200").id
+    for change, expected, changes in (
+        ({"voicemailPin": "4711", "userName": "201"}, 409, False),
+        ({"voicemailPin": "1", "lastName": "X"}, 400, False),
+        ({"voicemailPin": "4711", "lastName": "Ortiz"}, 200, True),
+    ):
+        before = await house.app.store.read("pin", stored)
+        assert await status(house, "PUT", "users/200", change) == expected
+        assert (await house.app.store.read("pin", stored) != before) is changes
+    assert house.user("200").last_name == "Ortiz"

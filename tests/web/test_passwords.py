@@ -148,7 +148,6 @@ async def test_no_log_has_a_secret_of_the_path_whatever_becomes_of_it(
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(house.app.accounts, "change", defect)
-    monkeypatch.setattr(house.app.accounts, "set_voicemail_pin", defect)
     answer = await house.request("PUT", f"{path}/{secret}")
     assert answer.status == 500 and b"Geheimnis" not in answer.body, answer
     monkeypatch.undo()

@@ -220,7 +220,7 @@ def _secret(node: Node, name: str) -> str | None:
 
 
 def _voicemail_pin(document: Node) -> str | None:
-    """Held against the rules before anything else is stored, because it is stored by itself."""
+    """Held against the rules here, where its path is known."""
     pin = _secret(document, "voicemailPin")
     try:
         NewUser(name="x", pin=pin)

@@ -111,10 +111,9 @@ def add_users_routes(app: Klein, authenticator: Authenticator, users: Users) -> 
             **given.changes(),
             joins=given.groups,
             branch=await users.branch(given.branch_name),
+            voicemail_pin=given.voicemail_pin,
         )
         await shield(profiles.administer(user, change, given.change_profile))
-        if given.voicemail_pin is not None:
-            await shield(accounts.set_voicemail_pin(user, given.voicemail_pin))
         return id_answer(request, user.id)
 
     @app.route(f"{PATH}/<name>", methods=["DELETE"])

@@ -36,7 +36,7 @@ def add_password_routes(app: Klein, authenticator: Authenticator, accounts: Acco
     async def put_pin(request: Request, hidden: str) -> bytes:
         user = await authenticator.user(request)
         pin = _secret(request, MIN_PIN, "Voicemail PIN")
-        await shield(accounts.set_voicemail_pin(user, pin))
+        await shield(accounts.change(user, UserChange(voicemail_pin=pin)))
         return empty_answer(request, 200)
 
 
