@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import attrs
-from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from twisted.application.service import MultiService
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -66,85 +63,13 @@ from sipxd.service.tokens import Tokens
 from sipxd.service.transfers import Transfers
 from sipxd.service.user_groups import UserGroups
 from sipxd.service.vault import Vault
+from sipxd.stack_metrics import StackMetrics
 from sipxd.store.store import Store
 from sipxd.web.services import Services
 from sipxd.web.site import build_controller_site, build_metrics_site, build_site
 from sipxd.web.tls import load_context, load_sip_tls
 
 _log = Logger()
-
-
-class _StackMetrics:
-    """What the stack and the calls count, shown to Prometheus when it asks."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    def collect(self) -> Iterator[Metric]:
-        """The families of this moment."""
-        counts = self._app.stack.counts
-        events = CounterMetricFamily(
-            "sipxd_sip_events", "What the SIP stack dropped, refused or repeated", labels=["event"]
-        )
-        for name, count in sorted(counts.items()):
-            events.add_metric([name], count)
-        yield events
-        yield CounterMetricFamily(
-            "sipxd_sip_malformed",
-            "Packets dropped because they are no message",
-            counts["unparsable"],
-        )
-        yield CounterMetricFamily(
-            "sipxd_sip_rejected", "Requests answered with an error", counts["request_invalid"]
-        )
-        transactions = GaugeMetricFamily(
-            "sipxd_sip_transactions", "SIP transactions, lingering ones included", labels=["side"]
-        )
-        transactions.add_metric(["client"], self._app.stack.client_count)
-        transactions.add_metric(["server"], self._app.stack.server_count)
-        yield transactions
-        yield GaugeMetricFamily(
-            "sipxd_sip_connections",
-            "SIP connections over TCP and TLS",
-            len(self._app.sip.connections),
-        )
-        yield from self._guarding()
-        yield from self._gateways()
-        yield GaugeMetricFamily("sipxd_legs_live", "Legs of calls", self._app.table.leg_count)
-        yield GaugeMetricFamily("sipxd_timers", "Timers that wait", len(self._app.timers))
-
-    def _gateways(self) -> Iterator[Metric]:
-        gateways = self._app.gateways
-        well = GaugeMetricFamily(
-            "sipxd_gateway_well", "Whether nothing is wrong with a gateway", labels=["gateway"]
-        )
-        registered = GaugeMetricFamily(
-            "sipxd_gateway_registered", "Whether sipxd is registered there", labels=["gateway"]
-        )
-        for gateway in self._app.config.gateway:
-            well.add_metric([gateway.name], gateways.is_well(gateway.name))
-            there = gateways.is_registered(gateway.name)
-            if there is not None:
-                registered.add_metric([gateway.name], there)
-        yield well
-        yield registered
-
-    def _guarding(self) -> Iterator[Metric]:
-        """How full the tables are that strangers can fill."""
-        stack = self._app.stack
-        yield GaugeMetricFamily(
-            "sipxd_sip_waiting", "SIP messages that wait to be worked on", stack.intake.waiting
-        )
-        if (guard := stack.guard) is None:
-            return
-        sources = GaugeMetricFamily(
-            "sipxd_sip_sources", "Addresses that SIP came from, by what is thought of them",
-            labels=["kind"],
-        )  # fmt: skip
-        sources.add_metric(["stranger"], guard.sources)
-        sources.add_metric(["banned"], guard.banned(self._app.timers.seconds()))
-        sources.add_metric(["proven"], guard.proven)
-        yield sources
 
 
 class App(MultiService):
@@ -403,7 +328,9 @@ class App(MultiService):
         self.calls.busy_tone = Target(config.call.busy_tone) if config.call.busy_tone else None
 
     def _start_metrics(self, address: ListenAddress) -> None:
-        collector = _StackMetrics(self)
+        collector = StackMetrics(
+            self.stack, self.sip, self.table, self.timers, self.gateways, self.config.gateway
+        )
         metrics.registry.register(collector)
         self._opened.append(lambda: metrics.registry.unregister(collector))
         site = build_metrics_site(reactor=self._reactor, registry=metrics.registry)

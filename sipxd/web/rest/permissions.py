@@ -65,7 +65,7 @@ def add_permission_routes(
     async def get_permissions(request: Request) -> bytes:
         page = paged(request, ordered(request, await permissions.all(), COLUMNS))
         names = ("permissions", "permissions", "permission")
-        return await list_answer(request, names, page, _permission_document)
+        return await list_answer(request, names, page, permission_document)
 
     @routes.add("PUT", "permission", CREATE_FAILED)
     async def create_permission(request: Request) -> bytes:
@@ -75,7 +75,7 @@ def add_permission_routes(
 
     @routes.add("GET", "permission/<name>", READ_FAILED)
     async def get_permission(request: Request, name: str) -> bytes:
-        return object_answer(request, "permission", _permission_document(await present(name)))
+        return object_answer(request, "permission", permission_document(await present(name)))
 
     @routes.add("PUT", "permission/<name>", UPDATE_FAILED)
     async def update_permission(request: Request, name: str) -> bytes:
@@ -164,7 +164,8 @@ def add_user_group_permission_routes(
     routes.needs_id("PUT", "user-group-permission")
 
 
-def _permission_document(permission: Permission) -> dict[str, Any]:
+def permission_document(permission: Permission) -> dict[str, Any]:
+    """A permission with everything that there is to know of it (4.4, 11.2)."""
     return {
         "name": permission.name,
         "label": permission.label,

@@ -11,6 +11,7 @@ import attrs
 from sipxd.directory.permission import Permission
 from sipxd.errors import BadInput, NotFound
 from sipxd.service.permissions import Permissions
+from sipxd.web.rest.permissions import permission_document
 from sipxd.web.soap.endpoint import Handlers
 from sipxd.web.soap.values import Values
 
@@ -41,7 +42,7 @@ class PermissionService:
     async def find(self, request: Values) -> dict[str, Any]:
         """The permissions that a search finds."""
         found = await self._found(request["search"])
-        return {"permissions": {"permission": [_document(each) for each in found]}}
+        return {"permissions": {"permission": [permission_document(each) for each in found]}}
 
     async def manage(self, request: Values) -> None:
         """Change or delete all that a search finds; those that are built in stay."""
@@ -66,17 +67,6 @@ class PermissionService:
             if (wanted := search[name]) is not None:
                 return [each for each in every if getattr(each, field) == wanted]
         return []
-
-
-def _document(permission: Permission) -> dict[str, Any]:
-    return {
-        "name": permission.name,
-        "label": permission.label,
-        "description": permission.description or None,
-        "defaultValue": permission.default,
-        "type": str(permission.type),
-        "builtIn": permission.built_in,
-    }
 
 
 def _read_edits(properties: Sequence[Values | None]) -> dict[str, Any]:
