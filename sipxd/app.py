@@ -58,12 +58,12 @@ from sipxd.service.rehearsals import Rehearsals
 from sipxd.service.setting_values import SettingValues
 from sipxd.service.settings import Settings
 from sipxd.service.signalling import Signalling
+from sipxd.service.stack_metrics import StackMetrics
 from sipxd.service.telephones import Lines, Telephones
 from sipxd.service.tokens import Tokens
 from sipxd.service.transfers import Transfers
 from sipxd.service.user_groups import UserGroups
 from sipxd.service.vault import Vault
-from sipxd.stack_metrics import StackMetrics
 from sipxd.store.store import Store
 from sipxd.web.services import Services
 from sipxd.web.site import build_controller_site, build_metrics_site, build_site

@@ -46,7 +46,7 @@ WSDL at ``?wsdl``, with the addresses of the host that was asked::
 - What cannot be is a fault, with status 500 as SOAP 1.1 wants it, the code
   ``Server.userException``, and a sentence that names the element. Nothing of it is stored then.
   Where a change of many finds one that cannot be changed, those before it stay changed.
-- A document of more than 1 MiB is refused with status 413 before it is read.
+- A document of more than 1 MiB is a fault before it is read.
 - An envelope of SOAP 1.2 is answered in SOAP 1.2.
 - Secrets are taken and never told. A user whose ``pin`` or ``sipPassword`` is empty gets a random
   one that nobody knows; an edit of ``pintoken`` or ``sipPassword`` to nothing leaves what there is.

@@ -18,7 +18,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
-from sipxd.web.problems import count_refusal, problem, reason
+from sipxd.web.problems import count_refusal, reason
 
 if TYPE_CHECKING:
     from sipxd.web.site import LimitedSite
@@ -42,6 +42,7 @@ class Channel(HTTPChannel):
     transport: Any
     requests: list[Any]
     timeOut: float | None  # type: ignore[assignment]
+    _path = b""  # twisted.web sets it once it has read a request line
     refused = False
     """A refusal has been sent; nothing that still arrives is looked at."""
     _began = False
@@ -152,12 +153,12 @@ class Channel(HTTPChannel):
         self.refused = True
         self.persistent = False
         count_refusal(status)
-        body = problem(status, detail)
+        status, body, kind = self.site.refusal(self._path, status, detail)
         self.transport.writeSequence(
             [
                 b"HTTP/1.1 %d %s\r\n" % (status, reason(status)),
                 b"Date: %s\r\n" % self.site.date(),
-                b"Content-Type: application/problem+json\r\n",
+                b"Content-Type: %s\r\n" % kind,
                 b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body),
                 body,
             ]

@@ -42,12 +42,15 @@ from sipxd.web.rest.call_controller import add_call_controller_routes
 from sipxd.web.rest.diagnose import add_cdr_routes
 from sipxd.web.routes import add_routes
 from sipxd.web.services import Configured, Services
+from sipxd.web.soap.envelope import Fault, Version, write_fault
+from sipxd.web.soap.schema import PATH as SERVICES
 
 METHODS = frozenset(method.value.encode("ascii") for method in HTTPMethod)
 PRIVATE = [b"sipxconfig", b"rest", b"private"]
 MY = [b"sipxconfig", b"rest", b"my"]
 SECRETS = ([*MY, b"portal", b"password"], [*MY, b"voicemail", b"pin"])
 """What a secret follows in the path (contract 3.13)."""
+SOAP = f"{SERVICES}/".encode("ascii")
 BODY_IN_MEMORY = 65_536
 """Bytes of a body kept in memory; a larger one goes to a temporary file while it arrives."""
 
@@ -177,6 +180,7 @@ class LimitedSite(Site):
         header_limit: int,
         body_limit: int,
         connection_limit: int,
+        host: str = "",
         origins: Collection[str] = (),
     ) -> None:
         super().__init__(
@@ -191,6 +195,8 @@ class LimitedSite(Site):
         self.body_limit = body_limit
         """Bytes of a body."""
         self.connection_limit = connection_limit
+        self.host = host
+        """What SOAP faults say that they come from."""
         self.origins = frozenset(origin.encode("ascii") for origin in origins)
         """The origins of web pages that may use this site."""
         self.connections = 0
@@ -208,6 +214,16 @@ class LimitedSite(Site):
             del self.waiting[longest]
             longest.forceAbortClient()
         return super().buildProtocol(addr)
+
+    def refusal(self, path: bytes, status: int, detail: str) -> tuple[int, bytes, bytes]:
+        """Status, body and media type where a request is refused before it is complete.
+
+        Clients of SOAP are told in a fault what they can mend: that the body is too large.
+        """
+        if status == 413 and path.startswith(SOAP):
+            fault = write_fault(Version.SOAP_11, Fault(detail), self.host)
+            return 500, fault, Version.SOAP_11.content_type
+        return status, problems.problem(status, detail), problems.PROBLEM_JSON
 
     def date(self) -> bytes:
         """The Date header, made once a second."""
@@ -312,6 +328,7 @@ def _site(app: Klein, config: Configured, reactor: IReactorTime) -> LimitedSite:
         header_limit=config.limits.http_header,
         body_limit=config.limits.http_body,
         connection_limit=config.limits.http_connections,
+        host=config.domain,
         origins=config.web.cors_origins,
     )
 

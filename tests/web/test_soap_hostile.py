@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
+from typing import Any
 
 import pytest_twisted
 from soapkit import NS, ask, envelope, fault, inside, told
+from twisted.internet.threads import deferToThread
 
 ensure = pytest_twisted.ensureDeferred
 
@@ -128,3 +132,39 @@ async def test_what_is_too_much_is_told_and_not_stored(house):
     assert house.app.accounts.find("408") is None
     assert house.user("200").aliases == ("ben",)
     assert house.app.call_groups.all() == []
+
+
+@ensure
+async def test_a_body_of_ten_megabytes_is_a_fault_however_it_comes_and_nothing_is_stored(house):
+    head = b"POST /sipxconfig/services/UserService HTTP/1.1\r\nHost: x\r\n"
+    for more in (
+        b"Content-Length: 10485760\r\n\r\n" + b"a" * 10_485_760,
+        b"Transfer-Encoding: chunked\r\n\r\n" + (b"10000\r\n" + b"a" * 65_536 + b"\r\n") * 160,
+    ):
+        told = await deferToThread(raw, house, head + more)
+        status, _, rest = told.partition(b"\r\n")
+        assert status == b"HTTP/1.1 500 Internal Server Error", told[:300]
+        assert b"Content-Type: text/xml; charset=utf-8" in rest
+        assert (
+            b"<faultcode>soapenv:Server.userException</faultcode><faultstring>BadInput: "
+            b"The body is larger than 1048576 bytes.</faultstring>"
+        ) in rest
+    elsewhere = head.replace(b"services/UserService", b"rest/user")
+    told = await deferToThread(raw, house, elsewhere + b"Content-Length: 10485760\r\n\r\n")
+    assert told.startswith(b"HTTP/1.1 413 ")
+    assert len(house.app.accounts.all()) == 4
+
+
+def raw(house: Any, data: bytes) -> bytes:
+    """What is answered to these bytes, as far as the server takes them."""
+    with house.tls.wrap_socket(
+        socket.create_connection(("127.0.0.1", house.port), timeout=10),
+        server_hostname="127.0.0.1",
+    ) as connection:
+        with contextlib.suppress(OSError):  # it closes before all of it is sent
+            connection.sendall(data)
+        told = b""
+        with contextlib.suppress(OSError):
+            while piece := connection.recv(65_536):
+                told += piece
+        return told
