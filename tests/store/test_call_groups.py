@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import attrs
 import pytest
 import sqlalchemy as sa
@@ -14,21 +11,15 @@ from sipxd.directory.forwarding import RingType
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Conflict, NotFound, PreconditionFailed
 from sipxd.store import call_groups, users
-from sipxd.store.engine import create_engine, migrate
 from sipxd.store.users import StoredUser
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        for name, alias in (("200", "ann"), ("201", "bob")):
-            user = User(0, name, aliases=(alias,))
-            users.add(connection, StoredUser(user, "hash", b""))
-        yield connection
-    engine.dispose()
+def connection(connection: sa.Connection) -> sa.Connection:
+    for name, alias in (("200", "ann"), ("201", "bob")):
+        user = User(0, name, aliases=(alias,))
+        users.add(connection, StoredUser(user, "hash", b""))
+    return connection
 
 
 SALES = CallGroup(

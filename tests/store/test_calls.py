@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -13,17 +11,6 @@ import sqlalchemy as sa
 
 from sipxd.call.record import CallEvent, CallKind, CallRecord, CallState, CallUnit, Cause, Side
 from sipxd.store import calls
-from sipxd.store.engine import create_engine, migrate
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
 
 
 def record(call_id: str, user: str = "200", started: float = 1.0) -> CallRecord:
@@ -134,6 +121,7 @@ def test_pages_run_from_the_newest_to_the_oldest(connection: sa.Connection) -> N
     assert calls.page(connection, user=None, before=None, limit=-1) == []
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
 def test_pages_use_their_index(connection: sa.Connection) -> None:
     for clause, index in (
         ("", "ix_calls_started_id"),

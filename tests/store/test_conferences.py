@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import attrs
 import pytest
 import sqlalchemy as sa
@@ -13,7 +10,6 @@ from sipxd.directory.conference import Conference
 from sipxd.directory.user import User
 from sipxd.errors import BadInput, Conflict, NotFound
 from sipxd.store import conferences, users
-from sipxd.store.engine import create_engine, migrate
 from sipxd.store.users import StoredUser
 
 STANDUP = Conference(
@@ -40,15 +36,10 @@ BARE = Conference(0, "bare", "5002")
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
+def connection(connection: sa.Connection) -> sa.Connection:
     """Somebody with the id 1."""
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        users.add(connection, StoredUser(User(0, "200"), "hash", b""))
-        yield connection
-    engine.dispose()
+    users.add(connection, StoredUser(User(0, "200"), "hash", b""))
+    return connection
 
 
 def test_a_conference_is_read_as_it_was_stored(connection) -> None:

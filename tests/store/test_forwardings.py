@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import attrs
 import pytest
 import sqlalchemy as sa
@@ -14,7 +11,6 @@ from sipxd.directory.schedule import Period, Schedule
 from sipxd.directory.user import User
 from sipxd.errors import Conflict, NotFound, PreconditionFailed
 from sipxd.store import forwardings, schedules, users
-from sipxd.store.engine import create_engine, migrate
 from sipxd.store.users import StoredUser
 
 FORWARDING = Forwarding(
@@ -40,16 +36,6 @@ FORWARDING = Forwarding(
     time_zone="Europe/Berlin",
 )
 EVENINGS = Schedule(0, "Evenings", (Period(-1, 1080, 1350), Period(7, 600, 960)), "after work")
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
 
 
 @pytest.fixture

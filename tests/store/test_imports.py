@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,23 +12,12 @@ from sipxd.directory.call_group import CallGroup
 from sipxd.directory.user import User
 from sipxd.errors import Conflict
 from sipxd.store import call_groups, imports, permissions, users
-from sipxd.store.engine import create_engine, migrate
 from sipxd.store.imports import Changes
 from sipxd.store.schema import arriving_users, memberships, names, user_groups
 from sipxd.store.schema import users as users_table
 from sipxd.store.users import StoredUser
 
 NOTHING = Changes("", [], [], [], [], [])
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
 
 
 def new(name: str, *aliases: str, groups: tuple[str, ...] = ()) -> StoredUser:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
@@ -13,25 +10,19 @@ from sipxd.directory.park_orbit import ParkOrbit
 from sipxd.directory.user import User
 from sipxd.errors import Conflict
 from sipxd.store import call_groups, park_orbits, users
-from sipxd.store.engine import create_engine, migrate
 from sipxd.store.names import refuse_taken
 from sipxd.store.schema import conferences
 from sipxd.store.users import StoredUser
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
+def connection(connection: sa.Connection) -> sa.Connection:
     """Somebody of each kind, with the id 1."""
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        users.add(connection, StoredUser(User(0, "200", aliases=("ben",)), "hash", b""))
-        call_groups.add(connection, CallGroup(0, "sales", "500", did="+4930"))
-        park_orbits.add(connection, ParkOrbit(0, "lobby", "7001"))
-        connection.execute(sa.insert(conferences).values(name="weekly", extension="600", data="{}"))
-        yield connection
-    engine.dispose()
+    users.add(connection, StoredUser(User(0, "200", aliases=("ben",)), "hash", b""))
+    call_groups.add(connection, CallGroup(0, "sales", "500", did="+4930"))
+    park_orbits.add(connection, ParkOrbit(0, "lobby", "7001"))
+    connection.execute(sa.insert(conferences).values(name="weekly", extension="600", data="{}"))
+    return connection
 
 
 @pytest.mark.parametrize(

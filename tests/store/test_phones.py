@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
 from sipxd.call.phones import Refusal, Refusing
 from sipxd.store import phones
-from sipxd.store.engine import create_engine, migrate
 
 YEALINK = Refusing("Yealink T46S", Refusal.OFFERLESS, 10.0)
 SNOM = Refusing("snomD785", Refusal.REFER, 20.0)
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
 
 
 def test_refusals_come_back_oldest_first_and_the_same_one_once(connection: sa.Connection) -> None:

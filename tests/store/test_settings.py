@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +11,6 @@ from sipxd.directory.speed_dial import Button
 from sipxd.directory.user import User
 from sipxd.errors import NotFound
 from sipxd.store import settings, users
-from sipxd.store.engine import create_engine, migrate
 from sipxd.store.schema import house, user_groups
 from sipxd.store.users import StoredUser
 
@@ -21,20 +18,15 @@ DESK = (Button("Desk", "500", True), Button("", "sip:a@example.net"))
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
+def connection(connection: sa.Connection) -> sa.Connection:
     """The users 1 and 2, and the groups "light" and "heavy"."""
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        for name in ("200", "201"):
-            users.add(connection, StoredUser(User(0, name), "hash", b""))
-        for name, weight in (("heavy", 9), ("light", 1)):
-            data = json.dumps({"settings": {"im/im-account": str(weight)}})
-            row = {"name": name, "weight": weight, "data": data}
-            connection.execute(sa.insert(user_groups).values(row))
-        yield connection
-    engine.dispose()
+    for name in ("200", "201"):
+        users.add(connection, StoredUser(User(0, name), "hash", b""))
+    for name, weight in (("heavy", 9), ("light", 1)):
+        data = json.dumps({"settings": {"im/im-account": str(weight)}})
+        row = {"name": name, "weight": weight, "data": data}
+        connection.execute(sa.insert(user_groups).values(row))
+    return connection
 
 
 def test_values_are_replaced_one_by_one_and_of_one_user(connection) -> None:

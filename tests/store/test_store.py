@@ -20,7 +20,7 @@ from sipxd.call.record import CallEvent, CallKind, CallRecord, CallState, CallUn
 from sipxd.errors import BadInput, ConfigError, Overloaded, StoreFailed
 from sipxd.store import calls
 from sipxd.store import store as store_module
-from sipxd.store.engine import create_engine, migrate
+from sipxd.store.engine import create_engine
 from sipxd.store.schema import events
 from sipxd.store.store import Store
 
@@ -35,18 +35,11 @@ def bad_unit(call_id: str) -> CallUnit:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    return url
-
-
-@pytest.fixture
-def open_store(url: str) -> Any:
+def open_store(database: str) -> Any:
     opened: list[Store] = []
 
     def open_one(queue_limit: int = 1000) -> Store:
-        store = Store.open(url, reactor, queue_limit)  # type: ignore[arg-type]
+        store = Store.open(database, reactor, queue_limit)  # type: ignore[arg-type]
         opened.append(store)
         return store
 
@@ -135,7 +128,7 @@ async def test_a_change_that_raises_changes_nothing(open_store: Callable[..., St
 @pytest_twisted.ensureDeferred
 async def test_reads_cannot_write(open_store: Callable[..., Store]) -> None:
     store = open_store()
-    with pytest.raises(StoreFailed, match="readonly"):
+    with pytest.raises(StoreFailed, match=r"read-?only"):
         await store.read("sneak", lambda connection: calls.save_units(connection, [unit("a")]))
 
 
@@ -156,7 +149,7 @@ async def test_a_full_queue_refuses_at_once_and_keeps_what_it_has(
 
 @pytest_twisted.ensureDeferred
 async def test_closing_stores_what_waits_and_takes_nothing_new(
-    open_store: Callable[..., Store], url: str
+    open_store: Callable[..., Store], database: str
 ) -> None:
     store = open_store()
     waiting = [store.submit(unit(str(number))) for number in range(600)]
@@ -165,13 +158,14 @@ async def test_closing_stores_what_waits_and_takes_nothing_new(
         store.submit(unit("late"))
     await closing
     assert all(each.called for each in waiting)
-    engine = create_engine(url)
+    engine = create_engine(database)
     with engine.begin() as connection:
         assert len(journal(connection)) == 600
     engine.dispose()
     await store.close()  # a second time there is nothing to do
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])  # whose disk can be made a small one
 @pytest_twisted.ensureDeferred
 async def test_a_full_disk_fails_what_waits_and_leaves_the_old_state(
     open_store: Callable[..., Store],
@@ -244,9 +238,9 @@ reactor.run()
 """
 
 
-def test_what_was_acknowledged_survives_kill_9(url: str) -> None:
+def test_what_was_acknowledged_survives_kill_9(database: str, kind: str) -> None:
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True, env=os.environ
+        [sys.executable, "-c", WRITER, database], stdout=subprocess.PIPE, text=True, env=os.environ
     )
     assert writer.stdout is not None
     acknowledged = [writer.stdout.readline().strip() for _ in range(40)]
@@ -254,9 +248,10 @@ def test_what_was_acknowledged_survives_kill_9(url: str) -> None:
     acknowledged += writer.stdout.read().split()
     writer.wait()
     writer.stdout.close()
-    engine = create_engine(url)
+    engine = create_engine(database)
     with engine.begin() as connection:
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        if kind == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
         stored = journal(connection)
         for name in acknowledged:
             assert calls.find(connection, name) is not None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import attrs
 import pytest
 import sqlalchemy as sa
@@ -13,19 +10,13 @@ from sipxd.directory.telephone import Line, Telephone
 from sipxd.directory.user import User
 from sipxd.errors import Conflict, NotFound
 from sipxd.store import telephones, users
-from sipxd.store.engine import create_engine, migrate
 from sipxd.store.users import StoredUser
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        users.add(connection, StoredUser(User(0, "200"), "hash", b""))
-        yield connection
-    engine.dispose()
+def connection(connection: sa.Connection) -> sa.Connection:
+    users.add(connection, StoredUser(User(0, "200"), "hash", b""))
+    return connection
 
 
 EXTERNAL = Line(None, "77", '"Zoë"<sip:77@far.example.net>')

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import attrs
 import pytest
 import sqlalchemy as sa
@@ -15,19 +12,7 @@ from sipxd.errors import Conflict, NotFound
 from sipxd.sip.flow import Flow
 from sipxd.sip.registrar import Binding
 from sipxd.store import bindings, users
-from sipxd.store.engine import create_engine, migrate
 from sipxd.store.users import StoredUser
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    url = f"sqlite:///{tmp_path / 'a.sqlite'}"
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
-
 
 RULES = PermissionRules()
 ANN = StoredUser(

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -39,15 +40,24 @@ def running() -> Iterator[str]:
 
 def empty_database(server: str) -> str:
     """Make a database; gives its URL."""
+    return _create(server, "")
+
+
+def _create(server: str, like: str) -> str:
     name = f"t{next(_numbers)}"
     engine = sa.create_engine(
         server.format("postgres").replace("postgresql:", "postgresql+psycopg:"),
         isolation_level="AUTOCOMMIT",
     )
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        connection.exec_driver_sql(f"CREATE DATABASE {name} {like}")
     engine.dispose()
     return server.format(name)
+
+
+def copied_database(server: str, template: str) -> str:
+    """Make a database as that with the URL ``template``, which nobody may use; gives its URL."""
+    return _create(server, f"TEMPLATE {urlsplit(template).path[1:]}")
 
 
 def _as_postgres(*command: str) -> None:

@@ -1,4 +1,4 @@
-"""The store on a real PostgreSQL server."""
+"""What is stored of users, calls, forwardings and all else, once around."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ from sipxd.store.engine import check, create_engine, migrate
 from sipxd.store.schema import metadata, user_groups
 
 
-def test_the_migrations_make_the_tables_of_the_schema(database: str) -> None:
+def test_the_migrations_make_the_tables_of_the_schema(blank: str) -> None:
     with pytest.raises(ConfigError, match="sipxd init"):
-        check(database)
-    migrate(database)
-    check(database)
-    engine = create_engine(database)
+        check(blank)
+    migrate(blank)
+    check(blank)
+    engine = create_engine(blank)
     with engine.begin() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
@@ -57,7 +57,6 @@ def test_the_migrations_make_the_tables_of_the_schema(database: str) -> None:
 
 
 def test_users_bindings_and_calls_are_stored_read_and_deleted(database: str) -> None:
-    migrate(database)
     engine = create_engine(database)
     vault = Vault(bytes(32))
     with engine.begin() as connection:
@@ -92,7 +91,6 @@ def test_users_bindings_and_calls_are_stored_read_and_deleted(database: str) -> 
 
 
 def test_forwardings_schedules_and_groups_are_stored_read_and_deleted(database: str) -> None:
-    migrate(database)
     engine = create_engine(database)
     vault = Vault(bytes(32))
     with engine.begin() as connection:
@@ -126,7 +124,6 @@ def test_forwardings_schedules_and_groups_are_stored_read_and_deleted(database: 
 
 
 def test_settings_speed_dials_and_conferences_are_stored_and_read(database: str) -> None:
-    migrate(database)
     engine = create_engine(database)
     with engine.begin() as connection:
         user, _ = create_user(connection, Vault(bytes(32)), NewUser(name="200", pin="1234567"))
@@ -159,7 +156,6 @@ def test_settings_speed_dials_and_conferences_are_stored_and_read(database: str)
 def test_general_schedules_park_orbits_and_the_log_of_calls_are_stored_and_read(
     database: str,
 ) -> None:
-    migrate(database)
     engine = create_engine(database)
     with engine.begin() as connection:
         create_user(connection, Vault(bytes(32)), NewUser(name="200", pin="1234567"))

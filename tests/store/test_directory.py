@@ -1,13 +1,10 @@
-"""Phonebooks, profiles, permissions and tokens on a real PostgreSQL server, and upgrades there."""
+"""Phonebooks, profiles, permissions, groups, branches and tokens in the database."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import attrs
 import pytest
 import sqlalchemy as sa
-from old_databases import OLD, expect_everything, make_old
 
 from sipxd.directory.branch import Address, Branch
 from sipxd.directory.conference import Conference
@@ -19,7 +16,7 @@ from sipxd.directory.speed_dial import Button
 from sipxd.directory.telephone import Line, Telephone
 from sipxd.directory.user import User
 from sipxd.directory.user_group import UserGroup
-from sipxd.errors import ConfigError, Conflict, NotFound
+from sipxd.errors import Conflict, NotFound
 from sipxd.service.account_changes import change_user, create_user, delete_user, find_user
 from sipxd.service.account_requests import NewUser, UserChange
 from sipxd.service.vault import Vault
@@ -36,17 +33,8 @@ from sipxd.store import (
     tokens,
     user_groups,
 )
-from sipxd.store.engine import check, create_engine, migrate
 
 VAULT = Vault(bytes(32))
-
-
-@pytest.fixture
-def engine(database: str) -> Iterator[sa.Engine]:
-    migrate(database)
-    engine = create_engine(database)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
@@ -54,21 +42,6 @@ def user(engine: sa.Engine) -> User:
     with engine.begin() as connection:
         new = NewUser(name="200", pin="1234567", groups=("sales",))
         return create_user(connection, VAULT, new)[0]
-
-
-@pytest.mark.parametrize("revision", OLD)
-def test_a_database_of_an_earlier_release_keeps_its_rows(database: str, revision: str) -> None:
-    engine = create_engine(database)
-    with engine.begin() as connection:
-        make_old(connection, revision)
-    with pytest.raises(ConfigError, match="not up to date; run sipxd init"):
-        check(database)
-    migrate(database)
-    check(database)
-    with engine.begin() as connection:
-        expect_everything(connection, revision)
-        create_user(connection, VAULT, NewUser(name="202", pin="1234567"))
-    engine.dispose()
 
 
 def test_phonebooks_are_stored_read_renamed_and_deleted(engine: sa.Engine, user: User) -> None:
