@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sipxd.directory.profile import Person, Profile
 from sipxd.directory.user import User
 from sipxd.errors import NotFound
-from sipxd.store import branches
+from sipxd.store import branches, user_groups
 from sipxd.store.plain import decode, encode
 from sipxd.store.schema import avatars, profiles, settings, users
 
@@ -32,16 +32,17 @@ def person(connection: sa.Connection, user: User) -> Person:
 def people(connection: sa.Connection, users: Sequence[User]) -> list[Person]:
     """These users with their contact information, in the same order."""
     known: dict[int, Profile] = {}
-    im_on: set[int] = set()
+    im: dict[int, str] = {}
     for start in range(0, len(users), AT_ONCE):
         ids = [user.id for user in users[start : start + AT_ONCE]]
         query = sa.select(profiles.c.user_id, profiles.c.data).where(profiles.c.user_id.in_(ids))
         for row in connection.execute(query):
             known[row.user_id] = read_plain(row.data, Profile)
-        switched_on = sa.select(settings.c.user_id).where(
-            settings.c.user_id.in_(ids), settings.c.path == IM_ACCOUNT, settings.c.value == "1"
+        own = sa.select(settings.c.user_id, settings.c.value).where(
+            settings.c.user_id.in_(ids), settings.c.path == IM_ACCOUNT
         )
-        im_on.update(connection.scalars(switched_on))
+        im.update((row.user_id, row.value) for row in connection.execute(own))
+    of_groups = _im_of_groups(connection)
     places = branches.every(connection) if any(user.branch for user in users) else {}
     nothing = Profile()
     return [
@@ -49,10 +50,25 @@ def people(connection: sa.Connection, users: Sequence[User]) -> list[Person]:
             user,
             known.get(user.id, nothing),
             None if user.branch is None else places.get(user.branch),
-            user.id in im_on,
+            _im_on(user, im, of_groups),
         )
         for user in users
     ]
+
+
+def _im_on(user: User, own: Mapping[int, str], of_groups: Mapping[str, str]) -> bool:
+    """Whether he may use instant messages, by himself or by the lightest group that says so."""
+    said = (value for group, value in of_groups.items() if group in user.groups)
+    return own.get(user.id, next(said, "0")) == "1"
+
+
+def _im_of_groups(connection: sa.Connection) -> dict[str, str]:
+    """What groups say of instant messages, in the order in which they count."""
+    return {
+        group.name: group.settings[IM_ACCOUNT]
+        for group in user_groups.every(connection)
+        if IM_ACCOUNT in group.settings
+    }
 
 
 def of(connection: sa.Connection, user_id: int) -> Profile:

@@ -352,6 +352,23 @@ async def test_settings_of_a_group_hold_for_members_who_have_set_nothing(house) 
 
 
 @ensure
+async def test_a_group_gives_its_members_instant_messages_and_one_of_them_may_decline(
+    house,
+) -> None:
+    async def im_id() -> str:
+        return (await json_of(house, "users/201"))["userProfile"]["imId"]
+
+    assert await im_id() == ""
+    for path, value, expected in (
+        ("userGroups/sales", b"1", "201"),
+        ("users/201", b"0", ""),
+        ("users/201", b"1", "201"),
+    ):
+        await house.request("PUT", f"{API}/{path}/settings/im/im-account", ADMIN, value)
+        assert await im_id() == expected
+
+
+@ensure
 async def test_nobody_changes_the_group_that_makes_him_an_administrator(house) -> None:
     admin = {"path": "permission/application/superadmin", "value": "ENABLE"}
     await status(house, "PUT", "userGroups/sales/settings", {"settings": [admin]})
